@@ -1,0 +1,39 @@
+# Every command runs in the virtual environment .venv, made from requirements.lock.
+PYTHON ?= python3.11
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo repro test lint lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: .venv/ready ## Make the virtual environment
+
+.venv/ready: requirements.lock
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	touch $@
+
+demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
+	python -m flows.demo
+
+repro: env ## Run every stage whose inputs changed, on the data set of params.yaml
+	dvc repro
+
+test: env lint ## Check and test everything
+	python -m pytest
+
+lint: env ## Check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock: env ## Resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## Remove demo/ and the caches of the tools
+	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

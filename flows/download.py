@@ -1,0 +1,52 @@
+"""Stage `download`: bring the archives and the metadata to `data/raw/`, as they came.
+
+python -m flows.download
+"""
+
+from pathlib import Path
+
+import typer
+from prefect import flow
+
+from flows.stage import run
+from tasks.download.files import download_file, synthesise
+from tasks.download.remote import list_files
+from tasks.progress import Bar
+from tasks.settings import Settings
+
+RAW = Path("data/raw")
+
+
+@flow(name="download")
+def download(settings: Settings) -> None:
+    """A cached task a file, or one for the whole made-up data set."""
+    source = settings.download.source
+    if source == "synthetic":
+        synthesise.submit(RAW, label="synthetic", **settings.download.synthetic.model_dump())()
+        return
+    files = list_files(source, Path.cwd())
+    sizes = [file.size for file in files]
+    total = None if None in sizes else sum(filter(None, sizes))
+    with Bar("download", total, "B", scaled=True) as bar:
+        waiting = [
+            download_file.submit(
+                RAW,
+                label=file.name,
+                link=True,
+                unkeyed={"location": file.location, "size": file.size, "report": bar.part()},
+                name=file.name,
+                digest=file.digest,
+            )
+            for file in files
+        ]
+        for finish in waiting:
+            finish()
+
+
+def main() -> None:
+    """Fetch and verify the archives and the metadata of `download.source`."""
+    run(download)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,56 @@
+"""Stage `evaluate`: predict the folds held back; every number from the stored predictions.
+
+python -m flows.evaluate EXPERIMENT
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow
+
+from flows.stage import run
+from tasks.evaluate.experiment import predict_experiment, score_experiment
+from tasks.progress import Bar
+from tasks.settings import Settings
+
+
+@flow(name="evaluate", flow_run_name="evaluate {experiment}")
+def evaluate(settings: Settings, experiment: str) -> None:
+    """`predictions/<experiment>.parquet`, then `metrics/` and `plots/` of the same name."""
+    setup = settings.experiments[experiment]
+    runs = settings.training(experiment).runs
+    models = [Path("models") / experiment / f"seed-{seed}" for seed in range(runs)]
+    predictions = Path("predictions") / f"{experiment}.parquet"
+    with Bar(f"evaluate {experiment}", runs, "run") as bar:
+        predict_experiment.submit(
+            predictions.parent,
+            label=f"predict {experiment}",
+            aside={"predictions.parquet": predictions},
+            unkeyed={"report": lambda seed: bar.advance()},
+            models=[folder / "model.keras" for folder in models],
+            images=Path("data/prepared/images.npy"),
+            split=Path(f"data/splits/{setup.split}.csv"),
+        )()
+    plots = ("confusion", "history", "roc")
+    score_experiment.submit(
+        Path("metrics"),
+        label=f"score {experiment}",
+        aside={
+            "metrics.json": Path("metrics") / f"{experiment}.json",
+            **{f"{plot}.csv": Path("plots") / plot / f"{experiment}.csv" for plot in plots},
+        },
+        predictions=predictions,
+        histories_of=[folder / "history.csv" for folder in models],
+        resamples=settings.evaluate.resamples,
+        seed=settings.evaluate.seed,
+    )()
+
+
+def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
+    """Predict the validation and the test fold, and compute every number."""
+    run(evaluate, experiment=experiment)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,43 @@
+"""Stage `oversample`: what one sampler adds to the training fold of each protocol.
+
+python -m flows.oversample SAMPLING
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow
+
+from flows.split import Protocol
+from flows.stage import run
+from tasks.oversample.fold import oversample_fold
+from tasks.settings import Settings
+
+
+@flow(name="oversample", flow_run_name="oversample {sampling}")
+def oversample(settings: Settings, sampling: str) -> None:
+    """`data/oversampled/<protocol>-<sampling>.npz` for both protocols."""
+    waiting = [
+        oversample_fold.submit(
+            Path("data/oversampled"),
+            label=f"{sampling}, by {protocol}",
+            images=Path("data/prepared/images.npy"),
+            split=Path(f"data/splits/{protocol}.csv"),
+            sampler=f"tasks.oversample.samplers.{sampling}:sample",
+            settings=settings.oversample[sampling],
+            name=f"{protocol}-{sampling}",
+        )
+        for protocol in Protocol
+    ]
+    for finish in waiting:
+        finish()
+
+
+def main(sampling: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
+    """Balance the training folds by one sampler."""
+    run(oversample, sampling=sampling)
+
+
+if __name__ == "__main__":
+    typer.run(main)

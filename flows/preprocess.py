@@ -1,0 +1,59 @@
+"""Stage `preprocess`: check the data set, decode it from its archives, scale it.
+
+python -m flows.preprocess
+"""
+
+import tempfile
+from pathlib import Path
+
+import typer
+from prefect import flow
+
+from flows.stage import run
+from tasks.cache import STORE, whole
+from tasks.preprocess.check import check
+from tasks.preprocess.shards import decode_shard, gather, shards
+from tasks.progress import Bar
+from tasks.settings import Settings
+
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+
+
+@flow(name="preprocess")
+def preprocess(settings: Settings) -> None:
+    """`images.npy`, uint8 (n, height, width, 3), and `images.csv`, a row an image, to PREPARED."""
+    table = check(RAW)
+    parts = shards(table)
+    with (
+        tempfile.TemporaryDirectory(dir=STORE, prefix="work-") as scratch,
+        Bar("decode", len(table), "image") as bar,
+    ):
+        folders = [Path(scratch) / str(number) for number in range(len(parts))]
+        waiting = [
+            decode_shard.submit(
+                folder,
+                label=f"{len(part)} images from {part['image_id'].iloc[0]}",
+                archive=RAW / part["archive"].iloc[0],
+                images=part["image_id"].tolist(),
+                width=settings.preprocess.width,
+                height=settings.preprocess.height,
+            )
+            for folder, part in zip(folders, parts, strict=True)
+        ]
+        for finish, part in zip(waiting, parts, strict=True):
+            finish()
+            bar.advance(len(part))
+        with whole(PREPARED / "images.npy") as beside:
+            gather(folders, parts, beside)
+    with whole(PREPARED / "images.csv") as beside:
+        table.drop(columns="archive").to_csv(beside, index=False)
+
+
+def main() -> None:
+    """Check every file, then decode and scale every image."""
+    run(preprocess)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,137 @@
+"""A Prefect server for as long as somebody needs one, and no longer.
+
+A flow talks to the server that PREFECT_API_URL names. Where nothing is named, the first flow starts
+one on loopback and its *owner* keeps it: the `dvc repro` that runs the flow as a stage, or else the
+flow's own process. Later stages of the same `dvc repro` find it, and it ends within a second of its
+owner, however the owner ends, kill -9 included.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from tasks.cache import whole
+from tasks.errors import UserError
+
+START_TIMEOUT = 120  # seconds; 16 on an empty home of a quiet machine
+
+
+def owner_process() -> psutil.Process:
+    """The `dvc` process that runs this one as a stage, or this process itself.
+
+    DVC sets DVC_STAGE for its commands, so the nearest ancestor without the same value is DVC (in
+    between stands a shell).
+    """
+    process = psutil.Process()
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None:
+        return process
+    for ancestor in process.parents():
+        try:
+            if ancestor.environ().get("DVC_STAGE") != stage:
+                return ancestor
+        except psutil.Error:
+            break
+    return process
+
+
+def alive(pid: int, started: float) -> bool:
+    """Whether the process with this pid is the one that began at `started`, and runs."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """Have flows inside the block talk to a server: the one that is named, or the owner's."""
+    if PREFECT_API_URL.value():
+        yield
+        return
+    owner = owner_process()
+    address = PREFECT_HOME.value() / "servers" / f"{owner.pid}-{owner.create_time()}.json"
+    if not reachable(address):
+        start(owner, address)
+    with temporary_settings({PREFECT_API_URL: json.loads(address.read_text())["url"]}):
+        yield
+
+
+def reachable(address: Path) -> bool:
+    """Whether the server whose address file this is runs."""
+    if not address.exists():
+        return False
+    content = json.loads(address.read_text())
+    return alive(content["pid"], content["started"])
+
+
+def start(owner: psutil.Process, address: Path) -> None:
+    """Start `serve` in a process of its own and wait until it answers."""
+    address.parent.mkdir(parents=True, exist_ok=True)
+    log = address.with_suffix(".log")
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(owner.pid), str(address)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a Ctrl-C is for the owner, and the server follows it
+        )
+    give_up = time.monotonic() + START_TIMEOUT
+    while not address.exists():
+        if child.poll() is not None or time.monotonic() > give_up:
+            child.kill()
+            last = "\n".join(log.read_text().splitlines()[-5:])
+            raise UserError(f"no Prefect server could be started; the end of {log}:\n{last}")
+        time.sleep(0.05)
+
+
+def serve(
+    pid: Annotated[int, typer.Argument(help="Process to live as long as.")],
+    address: Annotated[Path, typer.Argument(help="File to write the server's address to.")],
+) -> None:
+    """Serve Prefect's API on a free port of loopback until the process PID ends."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    owner = psutil.Process(pid)
+    began = owner.create_time()
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    app = create_app(ephemeral=True)
+    web = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+
+    def watch() -> None:
+        while not web.started:
+            time.sleep(0.02)
+        myself = psutil.Process()
+        content = {"url": url, "pid": myself.pid, "started": myself.create_time()}
+        with whole(address) as beside:
+            beside.write_text(json.dumps(content))
+        while alive(pid, began):
+            time.sleep(0.5)
+        address.unlink(missing_ok=True)
+        address.with_suffix(".log").unlink(missing_ok=True)
+        web.should_exit = True
+        time.sleep(5)
+        os._exit(0)  # a client that hangs on must not keep the server
+
+    threading.Thread(target=watch, daemon=True).start()
+    web.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    typer.run(serve)

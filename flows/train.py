@@ -1,0 +1,50 @@
+"""Stage `train`: fit `runs` models of one experiment, one a seed, side by side.
+
+python -m flows.train EXPERIMENT
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow
+
+from flows.stage import run
+from tasks.progress import Bar
+from tasks.settings import Settings
+from tasks.train.seed import train_seed
+
+
+@flow(name="train", flow_run_name="train {experiment}")
+def train(settings: Settings, experiment: str) -> None:
+    """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`."""
+    setup = settings.experiments[experiment]
+    training = settings.training(experiment)
+    folder = Path("models") / experiment
+    with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
+        waiting = [
+            train_seed.submit(
+                folder / f"seed-{seed}",
+                label=f"{experiment}, seed {seed}",
+                aside={"seconds.json": Path("seconds") / experiment / f"seed-{seed}.json"},
+                unkeyed={"report": lambda epoch: bar.advance()},
+                images=Path("data/prepared/images.npy"),
+                split=Path(f"data/splits/{setup.split}.csv"),
+                variant=Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz"),
+                model=f"tasks.train.models.{setup.model}:build",
+                seed=seed,
+                **training.model_dump(exclude={"runs"}),
+            )
+            for seed in range(training.runs)
+        ]
+        for finish in waiting:
+            finish()
+
+
+def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
+    """Fit the models of one experiment, one a seed."""
+    run(train, experiment=experiment)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,285 @@
+"""Prefect tasks whose products are files, cached by content.
+
+`@cached` makes a Prefect task of a function that writes files into a folder. Its cache key is made
+of the contents of its input files, of its other arguments, of the code that does the work and of
+the libraries that the code computes with. Its products go into a content-addressed store, outside
+every DVC output (DVC deletes a stage's outputs before it reruns the stage), and are put in place
+from there. So work that was done once is not done again, whoever asks: after a kill, in another
+stage, at another commit.
+
+A product that is gone from the store or damaged there is made anew.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import psutil
+from prefect import Task, task
+from prefect.cache_policies import CacheKeyFnPolicy
+
+from tasks import process
+from tasks.errors import UserError
+
+STORE = Path(".cache")
+WORK = "work-"
+LIBRARIES = (
+    "imbalanced-learn",
+    "keras",
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+)
+"""Libraries whose version is part of every key."""
+
+
+class ChangedInputError(UserError):
+    """An input file changed while a task worked with it."""
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; renamed to `path` at the end, removed on an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The name keeps its suffix, which some writers go by.
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's contents, in hex."""
+    status = path.stat()
+    return _file_hash(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_hash(path: Path, size: int, modified: int, inode: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def code_hash(module: str) -> str:
+    """A hash of a module of `tasks` and of all of `tasks` that it uses, at whatever depth.
+
+    It uses what it imports, and what it names in a string such as "tasks.train.fit:fit" (a function
+    to call in another process). Comments, docstrings and layout do not count: the hash is over the
+    syntax trees. Nor does this module: it decides whether work is done, not what comes of it.
+    """
+    trees: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in trees or (path := module_path(name)) is None:
+            continue
+        tree = without_docstrings(ast.parse(path.read_text()))
+        trees[name] = ast.dump(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                # `from tasks.train import models` imports a module, `from tasks.x import f` may not
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.Constant) and is_reference(node.value):
+                waiting.append(node.value.split(":")[0])
+    return digest(trees)
+
+
+def module_path(name: str) -> Path | None:
+    """The source file of a module of the package `tasks`; None for anything else."""
+    if name.split(".")[0] != "tasks" or name == __name__:
+        return None
+    stem = Path(__file__).parent.parent.joinpath(*name.split("."))
+    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def is_reference(value: Any) -> TypeGuard[str]:
+    """Whether `value` is a string that names a function of `tasks`: "tasks.train.fit:fit"."""
+    return isinstance(value, str) and re.fullmatch(r"tasks(\.\w+)+:\w+", value) is not None
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    """`tree` with every docstring, or other bare string, left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [
+                line
+                for line in node.body
+                if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+            ]
+    return tree
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, in hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def described(value: Any) -> Any:
+    """`value` as it enters a key: a file by its contents, a function by its code."""
+    if isinstance(value, Path):
+        return {"sha256": file_hash(value)}
+    if isinstance(value, dict):
+        return {str(key): described(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(item) for item in value]
+    if is_reference(value):
+        return {"function": value, "code": code_hash(value.split(":")[0])}
+    return value
+
+
+def key_of(work: Callable[..., Any], inputs: dict[str, Any]) -> str:
+    """The cache key of `work(**inputs)`."""
+    return digest(
+        {
+            "work": f"{work.__module__}.{work.__qualname__}",
+            "code": code_hash(work.__module__),
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "inputs": described(inputs),
+        }
+    )
+
+
+def object_path(sha256: str) -> Path:
+    return STORE / "objects" / sha256[:2] / sha256[2:]
+
+
+def keep(folder: Path) -> dict[str, str]:
+    """Move the files of `folder` into the store; their names and hashes."""
+    products = {}
+    for path in sorted(folder.iterdir()):
+        sha256 = file_hash(path)
+        place = object_path(sha256)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o444)
+        os.replace(path, place)
+        products[path.name] = sha256
+    return products
+
+
+def kept(products: dict[str, str]) -> bool:
+    """Whether the store holds every product, undamaged."""
+    return all(
+        object_path(sha256).is_file() and file_hash(object_path(sha256)) == sha256
+        for sha256 in products.values()
+    )
+
+
+def put_in_place(
+    products: dict[str, str], out: Path, aside: dict[str, Path], *, link: bool
+) -> None:
+    """Bring products from the store to the folder `out`, each whole or not at all.
+
+    aside: products that go to a path of their own instead.
+    link: by hard link where the file system allows it, for files too large to hold twice. Such a
+    file is read-only.
+    """
+    for name, sha256 in products.items():
+        with whole(aside.get(name, out / name)) as beside:
+            if link:
+                try:
+                    os.link(object_path(sha256), beside)
+                    continue
+                except OSError:
+                    pass
+            shutil.copyfile(object_path(sha256), beside)
+
+
+def sweep() -> None:
+    """Remove the unfinished work of processes that were killed."""
+    for folder in STORE.glob(f"{WORK}*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(WORK).split("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class CachedTask:
+    """What `@cached` makes of a function: a Prefect task whose products land in a folder."""
+
+    def __init__(self, work: Callable[..., None], name: str) -> None:
+        def run(inputs: dict[str, Any], unkeyed: dict[str, Any]) -> dict[str, str]:
+            before = key_of(work, inputs)
+            STORE.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-") as folder:
+                work(Path(folder), **inputs, **unkeyed)
+                if key_of(work, inputs) != before:
+                    raise ChangedInputError(
+                        f"{name}: its input files or its code changed while it ran; run it again"
+                    )
+                return keep(Path(folder))
+
+        def key(context: Any, parameters: dict[str, Any]) -> str:
+            return key_of(work, parameters["inputs"])
+
+        self.task: Task[..., dict[str, str]] = task(
+            name=name,
+            cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
+            persist_result=True,
+            result_serializer="json",
+        )(run)
+        self.__doc__ = work.__doc__
+
+    def submit(
+        self,
+        out: Path,
+        *,
+        label: str,
+        link: bool = False,
+        aside: dict[str, Path] | None = None,
+        unkeyed: dict[str, Any] | None = None,
+        **inputs: Any,
+    ) -> Callable[[], None]:
+        """Start the task on the flow's task runner.
+
+        Parameters
+        ----------
+        out: folder for the products.
+        label: the name of the task run, for people.
+        link, aside: see `put_in_place`.
+        unkeyed: keywords of the function that have no part in the result, such as `report`.
+
+        Returns
+        -------
+        A function that waits for the task, raises what it raised, and puts its products in place.
+        """
+        labelled = self.task.with_options(task_run_name=label)
+        future = labelled.submit(inputs, unkeyed or {})
+
+        def finish() -> None:
+            try:
+                products = future.result()
+            except Exception:
+                raise
+            except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the rest
+                process.end_all()
+                raise
+            if not kept(products):
+                products = labelled.with_options(refresh_cache=True)(inputs, unkeyed or {})
+            put_in_place(products, out, aside or {}, link=link)
+
+        return finish
+
+
+def cached(name: str) -> Callable[[Callable[..., None]], CachedTask]:
+    """Make a cached Prefect task of a function that writes its products into a folder.
+
+    The function's first argument is that folder, empty; its other arguments are keywords. It must
+    be at the top level of a module of `tasks`.
+    """
+    return lambda work: CachedTask(work, name)

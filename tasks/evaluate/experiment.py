@@ -1,0 +1,40 @@
+"""The pieces of `evaluate` as cached tasks: predictions, and all that is computed from them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks import process
+from tasks.cache import cached
+from tasks.classes import TEST
+from tasks.evaluate.curves import confusion, histories, roc
+from tasks.evaluate.metrics import summarise
+from tasks.evaluate.predictions import read_predictions
+
+
+@cached("predict")
+def predict_experiment(out: Path, **arguments: Any) -> None:
+    """`tasks.evaluate.predict.predict` in a process of its own; see there."""
+    process.call("tasks.evaluate.predict:predict", out=out, **arguments)
+
+
+@cached("score")
+def score_experiment(
+    out: Path, *, predictions: Path, histories_of: Sequence[Path], resamples: int, seed: int
+) -> None:
+    """From the stored predictions of the test fold: `metrics.json` and the data of the plots.
+
+    histories_of: `history.csv` of each run. Writes `confusion.csv`, `roc.csv` and `history.csv`
+    beside the metrics.
+    """
+    test = read_predictions(predictions, TEST)
+    metrics = summarise(test.truth, test.probabilities, test.lesions, resamples, seed)
+    content = {**metrics, "runs": len(test.probabilities)}
+    (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
+    for name, table in {
+        "confusion": confusion(test),
+        "roc": roc(test),
+        "history": histories(histories_of),
+    }.items():
+        table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")

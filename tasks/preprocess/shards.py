@@ -1,0 +1,44 @@
+"""The images of a data set in shards: each is decoded by a cached task of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.cache import cached
+from tasks.preprocess.decode import decode
+
+SHARD = 2000  # images; fixed, so that the same images make the same shards on every machine
+
+
+@cached("decode shard")
+def decode_shard(
+    out: Path, *, archive: Path, images: Sequence[str], width: int, height: int
+) -> None:
+    """`pixels.npy` of some images of one archive; see `tasks.preprocess.decode.decode`."""
+    decode(out, archive=archive, images=images, width=width, height=height)
+
+
+def shards(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of `table`, at most SHARD at a time, each time of one archive."""
+    return [
+        rows.iloc[start : start + SHARD]
+        for _, rows in table.groupby("archive")
+        for start in range(0, len(rows), SHARD)
+    ]
+
+
+def gather(folders: Sequence[Path], parts: Sequence[pd.DataFrame], out: Path) -> None:
+    """Write the shards' pixels as one array, uint8 (n, height, width, 3), in the table's order.
+
+    folders: a folder a shard, which holds its `pixels.npy`; parts: the rows of each.
+    """
+    first = np.load(folders[0] / "pixels.npy", mmap_mode="r")
+    total = sum(len(part) for part in parts)
+    images = np.lib.format.open_memmap(
+        out, mode="w+", dtype=np.uint8, shape=(total, *first.shape[1:])
+    )
+    for folder, part in zip(folders, parts, strict=True):
+        images[part.index] = np.load(folder / "pixels.npy", mmap_mode="r")
+    images.flush()

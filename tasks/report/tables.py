@@ -1,0 +1,126 @@
+"""The paper's tables beside ours, by image and by lesion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tasks.report import paper
+
+PROTOCOLS = ("image", "lesion")
+METRIC_NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision_weighted": "weighted precision",
+    "recall_weighted": "weighted recall",
+    "f1_weighted": "weighted F1",
+    "f1_macro": "macro F1",
+    "roc_auc_ovr": "ROC-AUC OvR",
+}
+SAMPLING_NAMES = {"none": "no oversampling", "smote": "SMOTE", "augment": "ImageDataGenerator"}
+
+# Experiment of each (model, sampling, split), and its content of metrics/<experiment>.json.
+Found = Mapping[tuple[str, str, str], Mapping[str, Any]]
+
+
+def interval(metric: Mapping[str, float | None] | None) -> str:
+    """`{"mean", "low", "high"}` as people write it: .744 (.726-.761); a dash for what is not."""
+    if metric is None or metric["mean"] is None:
+        return "–"
+    mean, low, high = (number(metric[key]) for key in ("mean", "low", "high"))
+    return f"{mean} ({low}–{high})"
+
+
+def number(value: float | None) -> str:
+    """Three decimals without the leading zero, as the paper prints: .744."""
+    return "–" if value is None else f"{value:.3f}".replace("0.", ".", 1)
+
+
+def comparison(title: str, rows: list[tuple[str, str, str, str]]) -> str:
+    """A Markdown table: what, the paper's figure, ours by image, ours by lesion."""
+    header = ["| | paper | by image | by lesion |", "| --- | --- | --- | --- |"]
+    return "\n".join([f"### {title}", "", *header, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def metric_rows(
+    name: str, model: str, sampling: str, figures: Mapping[str, float], found: Found
+) -> list[tuple[str, str, str, str]]:
+    """A row for each of the paper's `figures` of one model and sampling."""
+    rows = []
+    for metric, figure in figures.items():
+        image, lesion = (
+            interval(found.get((model, sampling, split), {}).get(metric)) for split in PROTOCOLS
+        )
+        rows.append((f"{name}, {METRIC_NAMES[metric]}", number(figure), image, lesion))
+    return rows
+
+
+def run_rows(
+    model: str, runs: Mapping[tuple[str, str], pd.DataFrame]
+) -> list[tuple[str, str, str, str]]:
+    """Rows of Table 3: a statistic over an experiment's runs, not over lesions."""
+    rows = []
+    for (metric, statistic), figure in paper.RUNS[model].items():
+        ours = []
+        for split in PROTOCOLS:
+            scores = runs.get((model, split))
+            ours.append("–" if scores is None else number(scores[metric].agg(statistic)))
+        rows.append((f"{model}, {statistic} {metric}", number(figure), ours[0], ours[1]))
+    return rows
+
+
+def tables(found: Found, runs: Mapping[tuple[str, str], pd.DataFrame]) -> str:
+    """Tables 2 to 4 as Markdown.
+
+    found: metrics by (model, sampling, split); runs: `loss` and `accuracy` of each run, a row a
+    run, by (model, split).
+    """
+    two = [
+        row
+        for sampling, figures in paper.OVERSAMPLING.items()
+        for row in metric_rows(SAMPLING_NAMES[sampling], "baseline", sampling, figures, found)
+    ]
+    three = [row for model in paper.RUNS for row in run_rows(model, runs)]
+    counts = sorted({len(scores) for scores in runs.values()})
+    four = [
+        row
+        for model, figures in paper.NETWORKS.items()
+        for row in metric_rows(model, model, "none", figures, found)
+    ]
+    four += [bound_row()]
+    return "\n\n".join(
+        [
+            "Ours: mean over runs (95% interval by bootstrap over lesions), test fold. By image is "
+            "the paper's protocol, in which images of one lesion stand on both sides of the split; "
+            "by lesion is the honest one.",
+            comparison("Table 2: the baseline with and without oversampling", two),
+            comparison(
+                f"Table 3: single runs (the paper: 50 each, ours: {runs_text(counts)})", three
+            ),
+            comparison("Table 4: both networks", four),
+            "The paper's weighted F1 of its baseline cannot be right: a class's F1 is at most the "
+            "mean of its precision and recall, so the weighted F1 is at most "
+            "(.730 + .744) / 2 = .737.",
+        ]
+    )
+
+
+def runs_text(counts: list[int]) -> str:
+    return (
+        " to ".join(str(count) for count in sorted({counts[0], counts[-1]})) if counts else "none"
+    )
+
+
+def bound_row() -> tuple[str, str, str, str]:
+    """The most that the baseline's weighted F1 can be, from the paper's own precision and recall."""
+    printed = paper.NETWORKS["baseline"]
+    bound = (printed["precision_weighted"] + printed["recall_weighted"]) / 2
+    return ("baseline, upper bound of weighted F1", number(bound), "", "")
+
+
+def class_counts(labels: pd.Series, added_labels: pd.Series) -> pd.DataFrame:
+    """Images of each class in the training fold, `before` and `after` oversampling."""
+    before = labels.value_counts()
+    after = before.add(added_labels.value_counts(), fill_value=0).astype(int)
+    return pd.DataFrame({"before": before, "after": after}).rename_axis("dx").sort_index()

@@ -1,0 +1,73 @@
+"""Assign every image to train, validation or test."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from tasks.cache import cached
+from tasks.classes import TEST, TRAIN, VALIDATION
+from tasks.errors import UserError
+from tasks.split.lesions import join_lesions
+
+PARTS = 20
+"""Folds are put together from twentieths, so a share is a multiple of 0.05."""
+
+
+class SplitError(UserError):
+    """The data set cannot be split as asked."""
+
+
+def assign(
+    table: pd.DataFrame, protocol: str, *, validation: float, test: float, seed: int
+) -> pd.DataFrame:
+    """Split stratified by diagnosis; what `validation` and `test` leave is the training fold.
+
+    Parameters
+    ----------
+    table: columns `image_id`, `lesion_id`, `dx`, a row an image.
+    protocol: `lesion` keeps all images of a lesion, joined with the published pairs, in one fold
+        (scikit-learn's StratifiedGroupKFold); `image` does not, and exists to reproduce the paper.
+    validation, test: shares, multiples of 0.05.
+
+    Returns
+    -------
+    Columns `image_id`, `lesion_id` (the joined one), `dx`, `fold`, ordered by `image_id`.
+
+    Raises
+    ------
+    SplitError
+        When a class would be missing from a fold.
+    """
+    rows = table.sort_values("image_id", ignore_index=True)[["image_id", "lesion_id", "dx"]]
+    rows["lesion_id"] = join_lesions(rows["image_id"].tolist(), rows["lesion_id"].tolist())
+    folds = PARTS // int(np.gcd.reduce([round(test * PARTS), round(validation * PARTS), PARTS]))
+    smallest = rows.groupby("dx")["lesion_id"].nunique().min()
+    if smallest < folds:
+        raise SplitError(
+            f"the rarest diagnosis has {smallest} lesions, too few for {folds} stratified parts: "
+            f"take shares that are multiples of a larger fraction, or more data"
+        )
+    shuffled: dict[str, Any] = {"n_splits": folds, "shuffle": True, "random_state": seed}
+    if protocol == "lesion":
+        parts = StratifiedGroupKFold(**shuffled).split(rows, rows["dx"], rows["lesion_id"])
+    else:
+        parts = StratifiedKFold(**shuffled).split(rows, rows["dx"])
+    fold = np.full(len(rows), TRAIN, dtype=object)
+    for part, (_, index) in enumerate(parts):
+        if part < round(test * folds):
+            fold[index] = TEST
+        elif part < round((test + validation) * folds):
+            fold[index] = VALIDATION
+    return rows.assign(fold=fold)
+
+
+@cached("split images")
+def split_images(
+    out: Path, *, table: Path, protocol: str, validation: float, test: float, seed: int
+) -> None:
+    """`assign` on the images of the CSV file `table`; writes `<protocol>.csv`."""
+    rows = assign(pd.read_csv(table), protocol, validation=validation, test=test, seed=seed)
+    rows.to_csv(out / f"{protocol}.csv", index=False)
