@@ -5,7 +5,7 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo repro test lint lock clean
+.PHONY: help env demo repro test lint lock readme clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: env ## Check style and types
 lock: env ## Resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+readme: env ## Put the picture of the DAG and the committed numbers into README.md
+	python -m flows.readme
 
 clean: ## Remove demo/ and the caches of the tools
 	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

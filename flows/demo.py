@@ -1,6 +1,6 @@
 """The whole DAG on made-up lesions, in a scratch copy.
 
-    python -m flows.demo
+python -m flows.demo
 """
 
 import os

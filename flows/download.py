@@ -9,6 +9,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
+from tasks.cache import leave_only
 from tasks.download.files import download_file, synthesise
 from tasks.download.remote import list_files
 from tasks.progress import Bar
@@ -41,6 +42,7 @@ def download(settings: Settings) -> None:
         ]
         for finish in waiting:
             finish()
+    leave_only(RAW, [file.name for file in files])
 
 
 def main() -> None:

@@ -57,29 +57,32 @@ def alive(pid: int, started: float) -> bool:
 
 
 @contextmanager
-def server() -> Iterator[None]:
-    """Have flows inside the block talk to a server: the one that is named, or the owner's."""
-    if PREFECT_API_URL.value():
-        yield
+def server() -> Iterator[str]:
+    """Have flows inside the block talk to a server, the one that is named or the owner's.
+
+    Gives its URL.
+    """
+    named = PREFECT_API_URL.value()
+    if named:
+        yield named
         return
     owner = owner_process()
     address = PREFECT_HOME.value() / "servers" / f"{owner.pid}-{owner.create_time()}.json"
-    if not reachable(address):
-        start(owner, address)
-    with temporary_settings({PREFECT_API_URL: json.loads(address.read_text())["url"]}):
-        yield
+    url = running(address) or start(owner, address)
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield url
 
 
-def reachable(address: Path) -> bool:
-    """Whether the server whose address file this is runs."""
+def running(address: Path) -> str | None:
+    """The URL of the server whose address file this is; None when it does not run."""
     if not address.exists():
-        return False
+        return None
     content = json.loads(address.read_text())
-    return alive(content["pid"], content["started"])
+    return str(content["url"]) if alive(content["pid"], content["started"]) else None
 
 
-def start(owner: psutil.Process, address: Path) -> None:
-    """Start `serve` in a process of its own and wait until it answers."""
+def start(owner: psutil.Process, address: Path) -> str:
+    """Start `serve` in a process of its own, wait until it answers, and give its URL."""
     address.parent.mkdir(parents=True, exist_ok=True)
     log = address.with_suffix(".log")
     with log.open("w") as output:
@@ -91,12 +94,13 @@ def start(owner: psutil.Process, address: Path) -> None:
             start_new_session=True,  # a Ctrl-C is for the owner, and the server follows it
         )
     give_up = time.monotonic() + START_TIMEOUT
-    while not address.exists():
+    while (url := running(address)) is None:
         if child.poll() is not None or time.monotonic() > give_up:
             child.kill()
             last = "\n".join(log.read_text().splitlines()[-5:])
             raise UserError(f"no Prefect server could be started; the end of {log}:\n{last}")
         time.sleep(0.05)
+    return url
 
 
 def serve(

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from prefect import Flow
@@ -13,16 +14,10 @@ from flows.server import alive, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
 from tasks.settings import load
+from tasks.slots import jobs
 
-JOBS_VARIABLE = "LESIONFLOW_JOBS"
-
-
-def jobs() -> int:
-    """How many pieces of work run side by side: LESIONFLOW_JOBS, or else the number of cores."""
-    value = os.environ.get(JOBS_VARIABLE) or str(os.cpu_count() or 1)
-    if not value.isdigit() or int(value) < 1:
-        raise UserError(f"{JOBS_VARIABLE} is {value!r}: must be a number of 1 or more")
-    return int(value)
+LOGS_VARIABLE = "LESIONFLOW_LOGS"
+LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 def run(flow: Flow[..., Any], **arguments: str) -> None:
@@ -30,6 +25,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
 
     The process ends when the `dvc` that started it does: an orphan and its rerun would both write.
     """
+    redirect_output()
     threading.Thread(target=end_with_owner, daemon=True).start()
     try:
         settings = load()
@@ -43,6 +39,23 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
     except UserError as error:
         print(f"{flow.name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def redirect_output() -> None:
+    """Write to `<stage>.log` in the folder that LESIONFLOW_LOGS names, if it does.
+
+    DVC gives every stage its own standard output, which stages side by side must not share.
+    """
+    folder = os.environ.get(LOGS_VARIABLE)
+    if folder:
+        log = os.open(log_path(Path(folder), os.environ["DVC_STAGE"]), LOG_FLAGS)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+
+
+def log_path(folder: Path, stage: str) -> Path:
+    """The log of a stage, by its DVC address."""
+    return folder / f"{stage}.log"
 
 
 def end_with_owner() -> None:

@@ -10,6 +10,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
+from tasks.cache import leave_only
 from tasks.progress import Bar
 from tasks.settings import Settings
 from tasks.train.seed import train_seed
@@ -20,13 +21,14 @@ def train(settings: Settings, experiment: str) -> None:
     """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`."""
     setup = settings.experiments[experiment]
     training = settings.training(experiment)
-    folder = Path("models") / experiment
+    folder, seconds = Path("models") / experiment, Path("seconds") / experiment
+    seeds = {f"seed-{seed}": seed for seed in range(training.runs)}
     with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
         waiting = [
             train_seed.submit(
-                folder / f"seed-{seed}",
+                folder / name,
                 label=f"{experiment}, seed {seed}",
-                aside={"seconds.json": Path("seconds") / experiment / f"seed-{seed}.json"},
+                aside={"seconds.json": seconds / f"{name}.json"},
                 unkeyed={"report": lambda epoch: bar.advance()},
                 images=Path("data/prepared/images.npy"),
                 split=Path(f"data/splits/{setup.split}.csv"),
@@ -35,10 +37,12 @@ def train(settings: Settings, experiment: str) -> None:
                 seed=seed,
                 **training.model_dump(exclude={"runs"}),
             )
-            for seed in range(training.runs)
+            for name, seed in seeds.items()
         ]
         for finish in waiting:
             finish()
+    leave_only(folder, seeds)
+    leave_only(seconds, [f"{name}.json" for name in seeds])
 
 
 def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:

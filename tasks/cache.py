@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -30,6 +30,7 @@ from prefect.cache_policies import CacheKeyFnPolicy
 
 from tasks import process
 from tasks.errors import UserError
+from tasks.slots import slot
 
 STORE = Path(".cache")
 WORK = "work-"
@@ -61,6 +62,15 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def leave_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove what is in `folder` under other names, such as an earlier run's."""
+    for path in set(folder.iterdir()) - {folder / name for name in names}:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def file_hash(path: Path) -> str:
@@ -217,7 +227,8 @@ class CachedTask:
             before = key_of(work, inputs)
             STORE.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-") as folder:
-                work(Path(folder), **inputs, **unkeyed)
+                with slot(STORE / "slots"):
+                    work(Path(folder), **inputs, **unkeyed)
                 if key_of(work, inputs) != before:
                     raise ChangedInputError(
                         f"{name}: its input files or its code changed while it ran; run it again"
@@ -233,6 +244,7 @@ class CachedTask:
             persist_result=True,
             result_serializer="json",
         )(run)
+        self.work = work
         self.__doc__ = work.__doc__
 
     def submit(

@@ -7,20 +7,23 @@ flow knows that settings exist.
 import importlib
 import inspect
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tasks.errors import UserError
 
@@ -35,10 +38,21 @@ MODELS = modules("train/models")
 SAMPLERS = modules("oversample/samplers")
 SOURCE_VARIABLE = "LESIONFLOW_SOURCE"
 
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+"""Nothing is converted: what a stage gets is what DVC, which reads the file by itself, records."""
+
+
+def twentieth(share: float) -> float:
+    if abs(share * 20 - round(share * 20)) > 1e-9:
+        raise ValueError(f"must be a multiple of 0.05 (is {share:g})")
+    return share
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[Fraction, AfterValidator(twentieth)]
 Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class SettingsError(UserError):
@@ -46,7 +60,7 @@ class SettingsError(UserError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
 
 def known(kind: str, names: "tuple[str, ...]") -> AfterValidator:
@@ -54,7 +68,7 @@ def known(kind: str, names: "tuple[str, ...]") -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"unknown {kind} {value!r}: one of {', '.join(names)}")
+            raise ValueError(f"unknown {kind} {value!r}; one of {', '.join(names)}")
         return value
 
     return AfterValidator(check)
@@ -64,7 +78,7 @@ class Synthetic(Section):
     """The made-up data set (`source: synthetic`)."""
 
     lesions: Annotated[int, Field(ge=100)] = 400
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Download(Section):
@@ -84,22 +98,17 @@ class Preprocess(Section):
 class Split(Section):
     """Shares of the three folds: multiples of 0.05 that add up to 1."""
 
-    seed: Annotated[int, Field(ge=0)]
-    train: Fraction
-    validation: Fraction
-    test: Fraction
+    seed: Seed
+    train: Share
+    validation: Share
+    test: Share
 
     @model_validator(mode="after")
     def whole(self) -> "Split":
-        shares = {"train": self.train, "validation": self.validation, "test": self.test}
-        for name, share in shares.items():
-            if abs(share * 20 - round(share * 20)) > 1e-9:
-                raise ValueError(f"{name} is {share:g}: a fold's share is a multiple of 0.05")
-        if abs(sum(shares.values()) - 1) > 1e-9:
-            total = " + ".join(f"{share:g}" for share in shares.values())
-            raise ValueError(
-                f"train + validation + test is {total} = {sum(shares.values()):g}: must be 1"
-            )
+        shares = (self.train, self.validation, self.test)
+        if abs(sum(shares) - 1) > 1e-9:
+            total = " + ".join(f"{share:g}" for share in shares)
+            raise ValueError(f"train + validation + test must be 1 (is {total} = {sum(shares):g})")
         return self
 
 
@@ -108,7 +117,7 @@ class Plateau(Section):
 
     factor: Fraction
     patience: Positive
-    min_learning_rate: Rate
+    min_learning_rate: Fraction
 
 
 class Train(Section):
@@ -117,7 +126,7 @@ class Train(Section):
     runs: Positive
     epochs: Positive
     batch_size: Positive
-    learning_rate: Rate
+    learning_rate: Fraction
     plateau: Plateau
 
 
@@ -130,14 +139,14 @@ class Experiment(Section):
     runs: Positive | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
-    learning_rate: Rate | None = None
+    learning_rate: Fraction | None = None
 
 
 class Evaluate(Section):
     """The bootstrap over lesions behind every interval."""
 
     resamples: Annotated[int, Field(ge=100)]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
 
 class Settings(Section):
@@ -151,22 +160,28 @@ class Settings(Section):
     experiments: dict[Name, Experiment]
     evaluate: Evaluate
 
-    @model_validator(mode="after")
-    def samplers_exist(self) -> "Settings":
-        for name, settings in self.oversample.items():
-            if name not in SAMPLERS:
-                raise ValueError(
-                    f"oversample.{name}: unknown sampler {name!r}: one of {', '.join(SAMPLERS)}"
-                )
-            sampler = importlib.import_module(f"tasks.oversample.samplers.{name}")
-            check_keywords(f"oversample.{name}", sampler.sample, settings)
-        for name, experiment in self.experiments.items():
-            if experiment.sampling not in self.oversample:
-                raise ValueError(
-                    f"experiments.{name}.sampling: unknown sampling {experiment.sampling!r}: "
-                    f"one of {', '.join(self.oversample)}"
-                )
-        return self
+    @field_validator("oversample")
+    @classmethod
+    def samplers_exist(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        refuse([line for name in variants for line in sampler_faults(name, variants[name])])
+        return variants
+
+    @field_validator("experiments")
+    @classmethod
+    def samplings_exist(
+        cls, experiments: dict[str, Experiment], info: ValidationInfo
+    ) -> dict[str, Experiment]:
+        variants = info.data.get("oversample")
+        if variants is not None:  # else `oversample` has faults of its own
+            refuse(
+                [
+                    f"experiments.{name}.sampling: unknown sampling {experiment.sampling!r}; "
+                    f"one of {', '.join(variants)}"
+                    for name, experiment in experiments.items()
+                    if experiment.sampling not in variants
+                ]
+            )
+        return experiments
 
     def training(self, experiment: str) -> Train:
         """The `train` section with the experiment's own values in place."""
@@ -176,44 +191,79 @@ class Settings(Section):
         )
 
 
-def check_keywords(key: str, function: Callable[..., Any], settings: dict[str, Any]) -> None:
-    """Check settings against the keyword-only parameters of the function that will get them.
+def refuse(lines: list[str]) -> None:
+    """Raise an error that `describe` turns into `lines`, unless there are none."""
+    if lines:
+        raise PydanticCustomError("lines", "{lines}", {"lines": lines})
 
-    Raises ValueError that names the key (`oversample.smote.k_neighbors`) and what is allowed.
-    """
-    parameters = {
+
+def sampler_faults(name: str, settings: dict[str, Any]) -> list[str]:
+    """Faults of `oversample.<name>`, by the keyword-only parameters of that sampler's `sample`."""
+    if name not in SAMPLERS:
+        return [f"oversample.{name}: unknown sampler; one of {', '.join(SAMPLERS)}"]
+    sampler = importlib.import_module(f"tasks.oversample.samplers.{name}")
+    fields: dict[str, Any] = {
         parameter.name: (
             parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in inspect.signature(sampler.sample).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    fields: dict[str, Any] = parameters
-    model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **fields)
+    model = create_model("Keywords", __config__=STRICT, **fields)
     try:
-        model(**settings)
+        model.model_validate(settings)
     except ValidationError as error:
-        raise ValueError("\n".join(describe(error, key, list(parameters)))) from None
+        return describe(error, f"oversample.{name}", list(fields))
+    return []
+
+
+WORDING = {
+    "bool_type": "must be true or false",
+    "dict_type": "must hold keys with values",
+    "extra_forbidden": "unknown key; allowed here: {allowed}",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "int_type": "must be a whole number",
+    "invalid_key": "a key must be text: put it in quotes",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "literal_error": "must be {expected}",
+    "missing": "missing",
+    "model_type": "must hold keys with values",
+    "string_pattern_mismatch": "a name is made of a-z, 0-9 and dashes",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "value_error": "{error}",
+}
+"""What is wrong, for each of pydantic's types of error."""
 
 
 def describe(
     error: ValidationError, prefix: str = "", allowed: list[str] | None = None
 ) -> list[str]:
-    """One line a fault: the dotted key, what is wrong, what is allowed."""
+    """One line a fault: the dotted key, what is wrong, what is allowed.
+
+    allowed: the keys that the section knows; by default found in `Settings`.
+    """
     lines = []
     for fault in error.errors():
-        key = ".".join(filter(None, [prefix, *map(str, fault["loc"])]))
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            names = allowed if allowed is not None else allowed_keys(fault["loc"])
-            message = f"unknown key; allowed here: {', '.join(names) or 'none'}"
-        elif fault["type"] == "string_pattern_mismatch":
-            message = "a name is made of a-z, 0-9 and dashes"
-        elif fault["type"] == "missing":
-            message = "missing"
-        elif "input" in fault and not isinstance(fault["input"], dict):
+        kind, location, context = fault["type"], fault["loc"], fault.get("ctx", {})
+        if kind == "lines":
+            lines += context["lines"]
+            continue
+        if kind == "extra_forbidden":
+            names = allowed_keys(location) if allowed is None else allowed
+            context = {"allowed": ", ".join(names) or "none"}
+        of_name = location[-1:] == ("[key]",)  # not of what it names
+        if of_name:
+            location = location[:-1]
+            kind = "invalid_key" if kind == "string_type" else kind
+        message = WORDING[kind].format(**context) if kind in WORDING else fault["msg"]
+        if not of_name and kind not in ("extra_forbidden", "invalid_key", "missing", "value_error"):
             message += f" (is {fault['input']!r})"
+        key = ".".join(filter(None, [prefix, *map(str, location)]))
         lines.append(f"{key}: {message}" if key else message)
     return lines
 
@@ -243,13 +293,21 @@ def load(path: Path = Path("params.yaml")) -> Settings:
         With a line for every fault: the key, what is wrong with it, what is allowed.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        # DVC's own reader: PyYAML takes 010 for 8, 1e-3 for text, and a key that stands twice.
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(
             f"{path.resolve()} is missing: run from the project's top folder"
         ) from None
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    except MarkedYAMLError as error:
+        problem = f"line {error.problem_mark.line + 1}: {error.problem}"
+        raise SettingsError(f"{path} is not valid YAML: {problem}") from None
+    except (YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise SettingsError(f"{path} is not valid YAML: {error}") from None
+    if content is None:
+        raise SettingsError(f"{path} is empty: it must hold {', '.join(Settings.model_fields)}")
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:

@@ -4,8 +4,8 @@ None of HAM10000's pixels are in it, only what its metadata counts: lesions a cl
 lesion, mean ages. The pictures are caricatures: learnable, with classes that overlap, and with
 images of one lesion so alike that a split by image leaks.
 
-Measured on 600 lesions split by lesion, 70% for training: the baseline CNN at 40x30 pixels reaches
-a weighted F1 of about .79 after ten epochs, where calling everything a naevus gives .51.
+Measured on 600 lesions split by lesion, 70% for training, three seeds: the baseline CNN at 40x30
+pixels reaches a weighted F1 of .74 to .81 after ten epochs; calling all of them naevi gives .51.
 """
 
 import csv

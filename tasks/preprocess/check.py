@@ -1,11 +1,13 @@
 """Check a whole data set before any work is spent on it, and list every fault at once."""
 
+import csv
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
@@ -16,34 +18,62 @@ COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization
 OPTIONAL_COLUMNS = ("dataset",)  # in the original record, not in the widespread copy
 SHOWN = 30
 
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,  # an encrypted member, or one packed in a way that zipfile does not know
+    zipfile.BadZipFile,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What damaged members and images raise."""
+
 
 class DataError(UserError):
     """The data set cannot be used; the message lists what is wrong with it."""
 
 
-def read_metadata(path: Path) -> pd.DataFrame:
+def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Read the metadata: every column as text, but age as float (years, NaN where missing).
+
+    Returns
+    -------
+    A row an image, ordered by `image_id`, and the faults of rows, numbered as an editor numbers
+    its lines.
 
     Raises
     ------
     DataError
-        When it is no CSV, lacks a column, or holds a row that cannot be right. Rows are numbered
-        as an editor numbers them: the header is 1.
+        When it is no CSV, lacks a column or holds no row.
     """
     try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            lines = [(reader.line_num, values) for values in reader if values]
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
+    except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a CSV file: {error}") from None
-    missing = [column for column in COLUMNS if column not in raw.columns]
-    if missing:
+    if missing := [column for column in COLUMNS if column not in header]:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; found: {', '.join(map(str, raw.columns))}"
+            f"{path}: no column {', '.join(missing)}; found: {', '.join(header) or 'none'}"
         )
-    age = pd.to_numeric(raw["age"].where(raw["age"] != ""), errors="coerce")
+    if not lines:
+        raise DataError(f"{path}: holds no row")
+    whole = {line: values for line, values in lines if len(values) == len(header)}
+    columns = [*COLUMNS, *(column for column in OPTIONAL_COLUMNS if column in header)]
+    places = [header.index(column) for column in columns]
+    cells = [[values[place] for place in places] for values in whole.values()]
+    raw = pd.DataFrame(cells, index=list(whole), columns=columns, dtype=str)
+    age = pd.to_numeric(raw["age"].where(raw["age"] != ""), errors="coerce").astype(float)
     checks = [
         (raw["image_id"] == "", lambda row: "image_id is empty"),
         (raw["lesion_id"] == "", lambda row: "lesion_id is empty"),
-        (raw["image_id"].duplicated(), lambda row: f"image_id {row['image_id']} stands twice"),
+        (
+            raw["image_id"].duplicated() & (raw["image_id"] != ""),
+            lambda row: f"image_id {row['image_id']} stands in an earlier row too",
+        ),
         (~raw["dx"].isin(CLASSES), lambda row: f"dx {row['dx']!r} is none of {', '.join(CLASSES)}"),
         (
             (raw["age"] != "") & ~age.between(0, 120),
@@ -51,16 +81,13 @@ def read_metadata(path: Path) -> pd.DataFrame:
         ),
     ]
     faults = [
-        f"row {number + 2}: {message(raw.loc[number])}"
-        for bad, message in checks
-        for number in raw.index[bad]
+        (line, f"{len(values)} values in {len(header)} columns")
+        for line, values in lines
+        if line not in whole
     ]
-    if len(raw) == 0:
-        raise DataError(f"{path}: holds no row")
-    if faults:
-        raise DataError(report_of(path, faults))
-    columns = [*COLUMNS, *(column for column in OPTIONAL_COLUMNS if column in raw.columns)]
-    return raw[columns].assign(age=age).sort_values("image_id", ignore_index=True)
+    faults += [(line, message(raw.loc[line])) for bad, message in checks for line in raw.index[bad]]
+    texts = [f"{path.name}, row {line}: {text}" for line, text in sorted(faults)]
+    return raw.assign(age=age).sort_values("image_id", ignore_index=True), texts
 
 
 def report_of(path: Path, faults: list[str]) -> str:
@@ -71,45 +98,48 @@ def report_of(path: Path, faults: list[str]) -> str:
     return "\n  ".join(lines)
 
 
-def image_faults(archive: Path) -> Iterator[str]:
-    """Every member of `archive` that is no readable JPEG, by its header."""
-    with zipfile.ZipFile(archive) as members:
-        for name in members.namelist():
-            if not name.endswith(".jpg"):
-                continue
-            try:
-                with members.open(name) as stream, Image.open(stream) as image:
-                    if image.format != "JPEG":
-                        yield f"{archive.name}: {name} is {image.format}, not JPEG"
-            except (OSError, zipfile.BadZipFile) as error:
-                yield f"{archive.name}: {name} cannot be read: {error}"
+def image_names(members: zipfile.ZipFile) -> list[str]:
+    """The members `<image id>.jpg`, anywhere in the archive's tree."""
+    return [name for name in members.namelist() if name.endswith(".jpg")]
 
 
-def locate_images(raw: Path) -> dict[str, Path]:
-    """Image id -> archive that holds `<image id>.jpg`, anywhere in its tree.
+def locate_images(raw: Path) -> dict[str, list[Path]]:
+    """Image id -> the archives that hold it: one, in a sound data set.
 
-    Raises DataError when there is no archive, one is no zip file, or an id stands in two.
+    Raises DataError when there is no archive, or one is no zip file.
     """
     archives = sorted(raw.glob(IMAGE_ARCHIVES))
     if not archives:
         raise DataError(f"{raw}: no {IMAGE_ARCHIVES}")
-    located: dict[str, Path] = {}
+    located: dict[str, list[Path]] = {}
     faults = []
     for archive in archives:
         try:
             with zipfile.ZipFile(archive) as members:
-                names = [name for name in members.namelist() if name.endswith(".jpg")]
+                for name in image_names(members):
+                    located.setdefault(Path(name).stem, []).append(archive)
         except zipfile.BadZipFile as error:
-            faults.append(f"{archive.name}: not a zip file: {error}")
-            continue
-        for name in names:
-            image = Path(name).stem
-            if image in located:
-                faults.append(f"{image} stands in {located[image].name} and in {archive.name}")
-            located[image] = archive
+            faults.append(f"{archive.name}: not a zip file, or a damaged one: {error}")
     if faults:
         raise DataError(report_of(raw, faults))
     return located
+
+
+def image_faults(archive: Path) -> Iterator[str]:
+    """Every member of `archive` that is no readable JPEG, by its header."""
+    with zipfile.ZipFile(archive) as members:
+        for name in image_names(members):
+            try:
+                with members.open(name) as stream, Image.open(stream) as image:
+                    if image.format != "JPEG":
+                        yield f"{archive.name}: {name} is {image.format}, not JPEG"
+            except UNREADABLE as error:
+                yield f"{archive.name}: {name} cannot be read: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """What one of UNREADABLE says about an image; Pillow names an object in memory at times."""
+    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def check(raw: Path) -> pd.DataFrame:
@@ -118,21 +148,24 @@ def check(raw: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        With every fault of the metadata, or else every image that is listed and not there, there
-        and not listed, or unreadable.
+        With every fault of the metadata's rows, and every image that is listed and not there, there
+        and not listed, there twice, or unreadable. Where the metadata or an archive cannot be read
+        at all, with that alone.
     """
-    metadata = read_metadata(raw / METADATA)
+    metadata, faults = read_metadata(raw / METADATA)
     located = locate_images(raw)
-    listed = set(metadata["image_id"])
-    faults = [
+    listed = set(metadata["image_id"]) - {""}
+    faults += [
         f"{image} is in {METADATA}, but in no archive" for image in sorted(listed - set(located))
     ]
-    faults += [
-        f"{image} is in {located[image].name}, but not in {METADATA}"
-        for image in sorted(set(located) - listed)
-    ]
-    for archive in sorted(set(located.values())):
+    for image, archives in sorted(located.items()):
+        places = " and in ".join(archive.name for archive in archives)
+        if image not in listed:
+            faults.append(f"{image} is in {places}, but not in {METADATA}")
+        if len(archives) > 1:
+            faults.append(f"{image} stands more than once: in {places}")
+    for archive in sorted({archive for archives in located.values() for archive in archives}):
         faults += image_faults(archive)
     if faults:
         raise DataError(report_of(raw, faults))
-    return metadata.assign(archive=[located[image].name for image in metadata["image_id"]])
+    return metadata.assign(archive=[located[image][0].name for image in metadata["image_id"]])

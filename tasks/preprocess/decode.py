@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.preprocess.check import DataError, report_of
+from tasks.preprocess.check import UNREADABLE, DataError, image_names, reason, report_of
 
 
 def scale(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
@@ -33,13 +33,13 @@ def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, heigh
     pixels = np.empty((len(images), height, width, 3), np.uint8)
     faults = []
     with zipfile.ZipFile(archive) as members:
-        names = {Path(name).stem: name for name in members.namelist() if name.endswith(".jpg")}
+        names = {Path(name).stem: name for name in image_names(members)}
         for row, image_id in enumerate(images):
             try:
                 with Image.open(io.BytesIO(members.read(names[image_id]))) as image:
                     pixels[row] = scale(image, width, height)
-            except (OSError, zipfile.BadZipFile) as error:
-                faults.append(f"{names[image_id]} is damaged: {error}")
+            except UNREADABLE as error:
+                faults.append(f"{names[image_id]} is damaged: {reason(error)}")
     if faults:
         raise DataError(report_of(archive, faults))
     np.save(out / "pixels.npy", pixels)

@@ -1,5 +1,7 @@
 """The paper's tables beside ours, by image and by lesion."""
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,8 +35,10 @@ def interval(metric: Mapping[str, float | None] | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three decimals without the leading zero, as the paper prints: .744."""
-    return "–" if value is None else f"{value:.3f}".replace("0.", ".", 1)
+    """Three decimals, none before the point where it is 0, as the paper prints: .744, 10.500."""
+    if value is None or math.isnan(value):
+        return "–"
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
 
 
 def comparison(title: str, rows: list[tuple[str, str, str, str]]) -> str:
@@ -113,7 +117,7 @@ def runs_text(counts: list[int]) -> str:
 
 
 def bound_row() -> tuple[str, str, str, str]:
-    """The most that the baseline's weighted F1 can be, from the paper's own precision and recall."""
+    """The most that the baseline's weighted F1 can be, by the paper's own precision and recall."""
     printed = paper.NETWORKS["baseline"]
     bound = (printed["precision_weighted"] + printed["recall_weighted"]) / 2
     return ("baseline, upper bound of weighted F1", number(bound), "", "")

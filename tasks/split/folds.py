@@ -44,11 +44,12 @@ def assign(
     rows = table.sort_values("image_id", ignore_index=True)[["image_id", "lesion_id", "dx"]]
     rows["lesion_id"] = join_lesions(rows["image_id"].tolist(), rows["lesion_id"].tolist())
     folds = PARTS // int(np.gcd.reduce([round(test * PARTS), round(validation * PARTS), PARTS]))
-    smallest = rows.groupby("dx")["lesion_id"].nunique().min()
-    if smallest < folds:
+    lesions = rows.groupby("dx")["lesion_id"].nunique()
+    if lesions.min() < folds:
         raise SplitError(
-            f"the rarest diagnosis has {smallest} lesions, too few for {folds} stratified parts: "
-            f"take shares that are multiples of a larger fraction, or more data"
+            f"the rarest diagnosis, {lesions.idxmin()}, has {lesions.min()} lesions, too few for "
+            f"{folds} stratified parts: take shares that are multiples of a larger fraction, or "
+            f"more data"
         )
     shuffled: dict[str, Any] = {"n_splits": folds, "shuffle": True, "random_state": seed}
     if protocol == "lesion":
@@ -69,5 +70,8 @@ def split_images(
     out: Path, *, table: Path, protocol: str, validation: float, test: float, seed: int
 ) -> None:
     """`assign` on the images of the CSV file `table`; writes `<protocol>.csv`."""
-    rows = assign(pd.read_csv(table), protocol, validation=validation, test=test, seed=seed)
+    # As text: ids that look like numbers must sort as `preprocess` sorted them.
+    columns = ["image_id", "lesion_id", "dx"]
+    images = pd.read_csv(table, usecols=columns, dtype=str, keep_default_na=False)
+    rows = assign(images, protocol, validation=validation, test=test, seed=seed)
     rows.to_csv(out / f"{protocol}.csv", index=False)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tasks.errors import UserError
 from tasks.oversample.variant import Added
 
 
@@ -21,13 +22,13 @@ def sample(
 ) -> Added:
     """Interpolate between neighbours until every class is as large as the largest.
 
-    Raises ValueError where a class has no more than `k_neighbors` images.
+    Raises UserError where a class has no more than `k_neighbors` images.
     """
     from imblearn.over_sampling import SMOTE
 
     smallest = np.unique(labels, return_counts=True)[1].min()
     if smallest <= k_neighbors:
-        raise ValueError(
+        raise UserError(
             f"oversample.smote.k_neighbors is {k_neighbors}, but the rarest class has only "
             f"{smallest} training images: at most {smallest - 1}"
         )

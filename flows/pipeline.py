@@ -1,0 +1,58 @@
+"""Run every stage that is not up to date, independent ones side by side.
+
+    python -m flows.pipeline
+
+Leaves what `dvc repro` would leave. What is up to date is found out without Prefect: where nothing
+is to be done, nothing starts.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from dvc.exceptions import DvcException
+
+from flows.dag import changed_stages, forget_dead_locks, open_repo, read_graph
+from tasks.errors import UserError
+
+
+def main(
+    target: Annotated[
+        list[str] | None, typer.Option(help="A stage to bring up to date, with what it depends on.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Pieces of work at once.", show_default="number of cores")
+    ] = os.cpu_count() or 1,
+    force: Annotated[bool, typer.Option("--force", help="Run stages that are up to date.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Say what would run, and run nothing.")
+    ] = False,
+) -> None:
+    """Bring every stage up to date, independent ones side by side."""
+    targets = target or []
+    try:
+        forget_dead_locks(Path(".dvc/tmp/rwlock"))
+        with open_repo() as repo:
+            graph = read_graph(repo, targets)
+            changed = set(graph) if force else changed_stages(repo, graph)
+        if dry:
+            print("\n".join(f"would run {address}" for address in graph if address in changed))
+        if not changed:
+            print(f"up to date: {len(graph)} stages")
+        if dry or not changed:
+            return
+        # Imported only now: Prefect takes longer to import than DVC to see that all is well.
+        from flows.side_by_side import run_dag
+
+        ended = run_dag(targets, force=force, jobs=jobs)
+    except (UserError, DvcException) as error:
+        print(f"pipeline: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    cached = sum(name == "Cached" for name in ended.values())
+    print(f"done: {len(ended) - cached} stages run, {cached} up to date")
+
+
+if __name__ == "__main__":
+    typer.run(main)

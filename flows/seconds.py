@@ -1,0 +1,25 @@
+"""Seconds an epoch as Tables 2 and 4 give them: ours beside the paper's.
+
+    python -m flows.seconds
+
+No stage of the DAG: seconds differ from run to run, and no result may.
+"""
+
+from pathlib import Path
+
+from tasks.report.seconds import median_seconds, seconds_table
+from tasks.settings import load
+
+
+def main() -> None:
+    """Print the table."""
+    found = {
+        (setup.model, setup.sampling): median_seconds(Path("seconds") / name)
+        for name, setup in load().experiments.items()
+        if setup.split == "image"
+    }
+    print(seconds_table(found))
+
+
+if __name__ == "__main__":
+    main()

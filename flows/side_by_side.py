@@ -1,0 +1,121 @@
+"""The flow behind `flows.pipeline`: stages as Prefect task runs, independent ones side by side."""
+
+import os
+import queue
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dvc.exceptions import DvcException
+from prefect import flow, task
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows.dag import lock_order, open_repo, read_graph, reproduce, sort_lock
+from flows.server import server
+from flows.stage import LOGS_VARIABLE, log_path
+from tasks.errors import UserError
+from tasks.slots import JOBS_VARIABLE
+
+LOCK = Path("dvc.lock")
+LOGS = Path(".cache/logs")
+SHOWN = 15  # last lines of a failed stage
+
+
+class StageError(UserError):
+    """A stage failed; the message holds the end of what it printed."""
+
+
+@task(name="stage", task_run_name="{address}")
+def stage(address: str, force: bool) -> State[Any]:
+    """Run a stage if it is not up to date; DVC owns stages, so Prefect caches none."""
+    log = log_path(LOGS, address)
+    log.unlink(missing_ok=True)
+    began = time.monotonic()
+    try:
+        ran = reproduce(address, force=force)
+    except DvcException as error:
+        said = log.read_text().splitlines()[-SHOWN:] if log.exists() else [str(error)]
+        raise StageError(
+            "\n".join([f"{address} failed:", *(f"  {line}" for line in said)])
+        ) from None
+    if not ran:
+        return Completed(name="Cached", message="up to date")
+    took = f"{time.monotonic() - began:.0f} s"
+    print(f"{address}: done in {took}", flush=True)
+    return Completed(message=took)
+
+
+@flow(name="stages")
+def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
+    """Run the stages of `graph`, each when its parents have ended; the final state of each.
+
+    A task that waits for another would hold a thread of the task runner, so a stage is submitted
+    only when all its parents have ended, well or not: Prefect itself does not run it if not.
+    """
+    futures: dict[str, PrefectFuture[Any]] = {}
+    ended: dict[str, str] = {}
+    news: queue.Queue[str] = queue.Queue()
+    while len(ended) < len(graph):
+        for address, parents in graph.items():
+            if address not in futures and all(parent in ended for parent in parents):
+                waits: list[Any] = [futures[parent] for parent in parents]
+                futures[address] = stage.submit(address, force, wait_for=waits, return_state=False)
+                futures[address].add_done_callback(partial(announce, news, address))
+        address = news.get()
+        ended[address] = str(futures[address].state.name)
+    failures = [future for future in futures.values() if future.state.is_failed()]
+    if failures:
+        idle = [address for address, name in ended.items() if name == "NotReady"]
+        lines = [str(future.state.message) for future in failures]
+        lines += [f"not run: {', '.join(idle)}"] if idle else []
+        raise StageError("\n".join(lines))
+    return ended
+
+
+def announce(news: "queue.Queue[str]", address: str, future: PrefectFuture[Any]) -> None:
+    news.put(address)
+
+
+def run_dag(targets: Sequence[str], *, force: bool, jobs: int) -> dict[str, str]:
+    """Bring `targets`, or everything, up to date with `jobs` pieces of work at once.
+
+    Leaves what `dvc repro` would leave, dvc.lock to the byte.
+
+    Raises StageError when a stage fails; what does not depend on it has then run.
+    """
+    with open_repo() as repo:
+        graph = read_graph(repo, targets)
+        order = list(dict.fromkeys([*lock_order(LOCK), *graph]))
+    LOGS.mkdir(parents=True, exist_ok=True)
+    runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs)
+    with server() as url:
+        os.environ.update(
+            {"PREFECT_API_URL": url, JOBS_VARIABLE: str(jobs), LOGS_VARIABLE: str(LOGS.resolve())}
+        )
+        try:
+            return stages.with_options(task_runner=runner)(
+                {address: sorted(parents) for address, parents in graph.items()}, force
+            )
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C or SIGTERM
+            end_stages()
+            raise
+        finally:
+            if LOCK.exists():
+                sort_lock(LOCK, order)
+
+
+def end_stages() -> None:
+    """Kill the stages that run."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "DVC_STAGE" in child.environ():
+                child.kill()
+        except psutil.Error:
+            continue

@@ -1,0 +1,98 @@
+"""A Prefect server for the session, and a small project whose whole DAG has run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from flows import scratch
+from flows.server import start
+from tasks.settings import SOURCE_VARIABLE
+
+PROJECT = Path(__file__).parent.parent
+
+SMALL = {
+    "download": {"source": "synthetic", "synthetic": {"lesions": 120}},
+    "oversample": {"augment": None},
+    "train": {"runs": 2, "epochs": 2},
+    "evaluate": {"resamples": 100},
+    "experiments": {
+        "baseline-augment": None,
+        "baseline-smote-by-image": None,
+        "baseline-augment-by-image": None,
+        "optimized": None,
+        "optimized-by-image": None,
+    },
+}
+"""Settings of the small project: three experiments, both splits."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_other_source() -> None:
+    """A mirror named on this machine is not what the tests mean."""
+    os.environ.pop(SOURCE_VARIABLE, None)
+    os.environ.update(DVC_NO_ANALYTICS="1", DO_NOT_TRACK="1")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that lives as long as the test session."""
+    folder = tmp_path_factory.mktemp("prefect")
+    os.environ["PREFECT_HOME"] = str(folder)
+    url = start(psutil.Process(), folder / "server.json")
+    os.environ["PREFECT_API_URL"] = url
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: folder}):
+        yield url
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
+    """The small project after `dvc repro`. Not to be changed: see `project`."""
+    folder = tmp_path_factory.mktemp("built") / "project"
+    scratch.make_copy(PROJECT, folder, SMALL)
+    repro(folder)
+    return folder
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path) -> Path:
+    """A copy of `built`, caches included, for a test to change."""
+    return shutil.copytree(built, tmp_path / "project", symlinks=True)
+
+
+def dvc(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `dvc` in `folder` and keep what it prints (both streams in `stdout`)."""
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder,
+        env={**os.environ, "PATH": search_path(), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def search_path() -> str:
+    """PATH with this interpreter first: the stages say `python`."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def repro(folder: Path, *stages: str) -> set[str]:
+    """`dvc repro`, which must succeed; the stages that it ran."""
+    done = dvc(folder, "repro", *stages)
+    assert done.returncode == 0, done.stdout
+    return stages_run(done.stdout)
+
+
+def stages_run(output: str) -> set[str]:
+    """The stages that `dvc repro` says it ran."""
+    lines = [line for line in output.splitlines() if line.startswith("Running stage '")]
+    return {line.split("'")[1] for line in lines}

@@ -1,0 +1,713 @@
+"""Downloads from a server of our own that fails in every way seen or feared, and from folders."""
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
+
+import pytest
+
+from tasks.download import remote
+from tasks.download.remote import DownloadError, RemoteFile, fetch, list_files
+
+ROOT = Path(__file__).parents[2]
+HAM10000 = ROOT / "../shared/ham10000"
+PART_1, PART_2, METADATA, SEGMENTATIONS = remote.FILES
+BODY = bytes(range(256)) * 2048  # 512 KiB, more than fills the sockets' buffers one chunk at a time
+BLOCK = 16 * 1024
+
+
+@dataclass
+class Fault:
+    """What goes wrong with one request for a file."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    drop_after: int | None = None  # bytes of the body
+    stall: bool = False  # at `drop_after` stay silent, instead of hanging up
+
+
+@dataclass
+class Host:
+    """A web server's contents, behaviour and log."""
+
+    url: str = ""
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"one"'})
+    redirects: dict[str, str] = field(default_factory=dict)
+    ranges: bool = True
+    pace: float = 0.0  # seconds a block
+    faults: list[Fault] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)  # headers, one a request
+    sent: list[int] = field(default_factory=list)  # bytes of bodies, one a request
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def file(self, body: bytes = BODY, name: str = PART_1, **changes: object) -> RemoteFile:
+        """Serve `body`, and say where it is."""
+        self.bodies[f"/{name}"] = body
+        file = RemoteFile(name, f"{self.url}/{name}", f"md5:{md5(body)}", None)
+        return replace(file, **changes)  # type: ignore[arg-type]
+
+
+class Handler(BaseHTTPRequestHandler):
+    host: Host
+    number: int
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        host = self.host
+        self.number = len(host.sent)
+        host.sent.append(0)
+        host.asked.append(dict(self.headers))
+        if not self.headers["User-Agent"].startswith("lesionflow/"):
+            return self.answer(403, {}, b"<h1>Forbidden</h1>")
+        if self.path in host.redirects:
+            return self.answer(303, {"Location": host.url + host.redirects[self.path]}, b"")
+        fault = host.faults.pop(0) if host.faults else Fault()
+        if fault.status != 200 or fault.body:
+            return self.answer(fault.status, fault.headers, fault.body)
+        if self.path not in host.bodies:
+            return self.answer(404, {}, b'{"status": "ERROR", "message": "no such file"}')
+
+        body, status, headers = host.bodies[self.path], 200, dict(host.headers)
+        headers["Content-Type"] = host.types.get(self.path, "application/zip")
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        versions = host.headers.get("ETag"), host.headers.get("Last-Modified")
+        if host.ranges and asked and self.headers.get("If-Range", versions[0]) in versions:
+            start = int(asked[1])
+            if start >= len(body):
+                return self.answer(416, {"Content-Type": "text/html"}, b"<h1>No such range</h1>")
+            status, headers["Content-Range"] = 206, f"bytes {start}-{len(body) - 1}/{len(body)}"
+            body = body[start:]
+        self.answer(status, headers, body, fault)
+        return None
+
+    def answer(
+        self, status: int, headers: dict[str, str], body: bytes, fault: Fault | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        stop = len(body) if not fault or fault.drop_after is None else fault.drop_after
+        for at in range(0, stop, BLOCK):
+            block = body[at : min(at + BLOCK, stop)]
+            self.host.sent[self.number] += len(block)
+            try:
+                self.wfile.write(block)
+            except OSError:
+                return  # the client is gone
+            time.sleep(self.host.pace)
+        if fault and fault.stall:
+            self.host.closing.wait(5)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    host = Host()
+    handler = type("HostHandler", (Handler,), {"host": host})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    host.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield host
+    host.closing.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a download would have waited between its attempts."""
+    waits: list[float] = []
+    monkeypatch.setattr(remote, "sleep", waits.append)
+    return waits
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> SimpleNamespace:
+    return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
+
+
+def md5(body: bytes) -> str:
+    return hashlib.md5(body).hexdigest()
+
+
+def sha256sums(bodies: dict[str, bytes]) -> str:
+    return "".join(f"{hashlib.sha256(b).hexdigest()}  {name}\n" for name, b in bodies.items())
+
+
+def only_part(partial: Path) -> Path:
+    (part,) = partial.glob("*.part")
+    return part
+
+
+# Whole or not at all
+
+
+def test_downloads_whole_and_leaves_nothing_behind(host: Host, target: SimpleNamespace) -> None:
+    seen: list[tuple[int, int | None]] = []
+    answer = fetch(
+        host.file(), target.file, target.partial, lambda done, total: seen.append((done, total))
+    )
+    assert answer == target.file
+    assert target.file.read_bytes() == BODY
+    assert list(target.partial.iterdir()) == []
+    assert list(target.file.parent.iterdir()) == [target.file]
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(BODY), len(BODY))
+    assert len(seen) > 2
+
+
+def test_nothing_is_asked_for_what_is_here(host: Host, target: SimpleNamespace) -> None:
+    fetch(host.file(), target.file, target.partial)
+    fetch(host.file(), target.file, target.partial)
+    assert len(host.asked) == 1
+    target.file.write_bytes(BODY[:-1])
+    fetch(host.file(), target.file, target.partial)
+    assert target.file.read_bytes() == BODY
+
+
+def test_sends_an_agent_of_its_own(host: Host, target: SimpleNamespace) -> None:
+    fetch(host.file(), target.file, target.partial)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    agent = host.asked[0]["User-Agent"]
+    assert agent.startswith(f"lesionflow/{version} (")
+    assert "@" not in agent
+    assert "http" not in agent
+    assert host.asked[0]["Accept-Encoding"] == "identity"
+
+
+def test_a_refusal_says_what_the_server_said(
+    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setattr(remote, "USER_AGENT", "python-requests/2")
+    with pytest.raises(DownloadError, match=r"HTTP 403 .* said: Forbidden"):
+        fetch(host.file(), target.file, target.partial)
+    assert waits == []
+    assert not target.file.exists()
+
+
+def test_wrong_content_is_deleted(host: Host, target: SimpleNamespace) -> None:
+    file = host.file(digest="sha256:" + "0" * 64)
+    with pytest.raises(DownloadError) as error:
+        fetch(file, target.file, target.partial)
+    for part in (file.name, file.location, file.digest, hashlib.sha256(BODY).hexdigest(), "again"):
+        assert part in str(error.value)
+    assert list(target.partial.iterdir()) == []
+    assert not target.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "said"),
+    [
+        (
+            b'{"status": "ERROR", "message": "Fill in the guestbook."}',
+            "application/json",
+            "Fill in the",
+        ),
+        (b"<html><body><h1>Log in</h1> please</body></html>", "text/html;charset=utf-8", "Log in"),
+        (b'{"message": "Fill in the guestbook."}', "application/octet-stream", "Fill in the"),
+    ],
+)
+def test_a_message_instead_of_the_file(
+    host: Host, target: SimpleNamespace, body: bytes, content_type: str, said: str
+) -> None:
+    file = host.file()
+    host.faults = [Fault(body=body, headers={"Content-Type": content_type})]
+    with pytest.raises(DownloadError, match=f"message instead of {PART_1}: {said}"):
+        fetch(file, target.file, target.partial)
+    assert not target.file.exists()
+
+
+def test_a_message_does_not_cost_what_is_here_already(host: Host, target: SimpleNamespace) -> None:
+    file = host.file()
+    host.faults = [
+        Fault(drop_after=300_000),
+        Fault(body=b"<p>Busy", headers={"Content-Type": "text/html"}),
+    ]
+    with pytest.raises(DownloadError, match="Busy"):
+        fetch(file, target.file, target.partial)
+    assert only_part(target.partial).stat().st_size > 200_000
+
+
+def test_no_space(
+    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    local = tmp_path / "local.zip"
+    local.write_bytes(BODY)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=len(BODY) - 1))
+    for location in (host.file().location, str(local)):
+        with pytest.raises(DownloadError, match=r"524,288 more bytes .* 524,287 are free"):
+            fetch(host.file(location=location), target.file, target.partial)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=len(BODY)))
+    assert fetch(host.file(), target.file, target.partial).read_bytes() == BODY
+
+
+def test_a_partial_folder_on_another_disk(host: Host, target: SimpleNamespace) -> None:
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == target.partial.parent.stat().st_dev:
+        pytest.skip("no second file system")
+    with tempfile.TemporaryDirectory(dir=shm) as partial:
+        fetch(host.file(), target.file, Path(partial))
+        assert list(Path(partial).iterdir()) == []
+    assert target.file.read_bytes() == BODY
+    assert list(target.file.parent.iterdir()) == [target.file]
+
+
+def test_two_processes_do_not_write_one_file(host: Host, target: SimpleNamespace) -> None:
+    file = host.file()
+    host.faults = [Fault(drop_after=300_000), Fault(status=404)]
+    with pytest.raises(DownloadError):
+        fetch(file, target.file, target.partial)
+    with open(only_part(target.partial), "ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(DownloadError, match="Another process"):
+            fetch(file, target.file, target.partial)
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+
+
+def test_a_file_finished_by_another_process_is_not_written_to(
+    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish_elsewhere(handle: BinaryIO, how: int) -> None:
+        Path(handle.name).rename(target.file)
+
+    target.file.parent.mkdir()
+    monkeypatch.setattr(fcntl, "flock", finish_elsewhere)
+    with pytest.raises(DownloadError, match="Another process"):
+        fetch(host.file(), target.file, target.partial)
+    assert target.file.read_bytes() == b""
+    assert host.asked == []
+
+
+# Going on
+
+
+def test_a_drop_costs_a_chunk_at_most(
+    host: Host, target: SimpleNamespace, waits: list[float]
+) -> None:
+    file = host.file()
+    host.faults = [Fault(drop_after=300_000), Fault(drop_after=100_000)]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert len(host.asked) == 3
+    assert host.asked[1]["If-Range"] == '"one"'
+    assert len(BODY) <= sum(host.sent) < len(BODY) + 2 * remote.CHUNK
+    assert waits == [1.0, 1.0]
+
+
+def test_a_silent_server_counts_as_gone(
+    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "TIMEOUT", (1.0, 0.2))
+    file = host.file()
+    host.faults = [Fault(drop_after=300_000, stall=True)]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert len(host.asked) == 2
+
+
+def test_a_body_cut_short_without_a_length(host: Host, target: SimpleNamespace) -> None:
+    """As by a proxy: the connection ends like any other, and only the listing knows the size."""
+    file = host.file(size=len(BODY))
+    host.headers["Content-Length"] = ""
+    host.faults = [Fault(drop_after=300_000)]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert sum(host.sent) == len(BODY)
+
+
+def test_waits_longer_each_time_and_as_long_as_asked(
+    host: Host, target: SimpleNamespace, waits: list[float]
+) -> None:
+    file = host.file()
+    host.faults = [
+        Fault(status=503),
+        Fault(status=500),
+        Fault(status=429, headers={"Retry-After": "77"}),
+        Fault(status=503, headers={"Retry-After": formatdate(time.time() + 9999, usegmt=True)}),
+        Fault(status=503, headers={"Retry-After": "soon"}),
+    ]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert waits == [2.0, 4.0, 77.0, remote.LONGEST_WAIT, 32.0]
+
+
+def test_gives_up_and_keeps_what_is_here(
+    host: Host, target: SimpleNamespace, waits: list[float]
+) -> None:
+    file = host.file()
+    host.faults = [Fault(drop_after=300_000)] + [Fault(status=502)] * remote.ATTEMPTS
+    with pytest.raises(DownloadError, match=r"HTTP 502 .*bytes are kept in .*Run again"):
+        fetch(file, target.file, target.partial)
+    assert len(waits) == remote.ATTEMPTS  # one after the drop, none after the last
+    kept = only_part(target.partial).stat().st_size
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert host.sent[-1] == len(BODY) - kept
+
+
+def test_no_server_is_given_up_on(target: SimpleNamespace, waits: list[float]) -> None:
+    file = RemoteFile(PART_1, "http://127.0.0.1:1/x.zip", "md5:0", None)
+    with pytest.raises(DownloadError, match="refused"):
+        fetch(file, target.file, target.partial)
+    assert len(waits) == remote.ATTEMPTS - 1
+
+
+def test_beginning_again_forever_is_no_progress(host: Host, target: SimpleNamespace) -> None:
+    file = host.file()
+    host.ranges = False
+    host.faults = [Fault(drop_after=300_000)] * 50
+    with pytest.raises(DownloadError, match="brought nothing"):
+        fetch(file, target.file, target.partial)
+    assert len(host.asked) == 1 + remote.ATTEMPTS
+
+
+def test_a_server_without_ranges_starts_again(host: Host, target: SimpleNamespace) -> None:
+    file = host.file()
+    host.ranges = False
+    host.faults = [Fault(drop_after=300_000)]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+
+
+def test_a_file_changed_on_the_server_is_not_glued(host: Host, target: SimpleNamespace) -> None:
+    changed = BODY[::-1]
+    file = host.file(digest=f"md5:{md5(changed)}")
+    host.faults = [Fault(drop_after=300_000), Fault(status=404)]
+    with pytest.raises(DownloadError):
+        fetch(file, target.file, target.partial)
+    host.bodies[f"/{PART_1}"], host.headers = changed, {"ETag": '"two"'}
+    assert fetch(file, target.file, target.partial).read_bytes() == changed
+    assert host.asked[-1]["If-Range"] == '"one"'
+
+
+@pytest.mark.parametrize(
+    ("headers", "if_range"),
+    [
+        ({"ETag": 'W/"weak"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, "Mon, 01 Jan"),
+        ({}, None),
+    ],
+)
+def test_goes_on_without_a_strong_etag(
+    host: Host, target: SimpleNamespace, headers: dict[str, str], if_range: str | None
+) -> None:
+    file = host.file()
+    host.headers = headers
+    host.faults = [Fault(drop_after=300_000)]
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert sum(host.sent) < len(BODY) + remote.CHUNK
+    assert host.asked[1].get("If-Range", "None").startswith(str(if_range))
+
+
+@pytest.mark.parametrize("size", [None, len(BODY)])
+def test_killed_after_the_last_byte(
+    host: Host, target: SimpleNamespace, size: int | None, waits: list[float]
+) -> None:
+    file = host.file(size=size)
+    host.faults = [Fault(drop_after=300_000), Fault(status=404)]
+    with pytest.raises(DownloadError):
+        fetch(file, target.file, target.partial)
+    only_part(target.partial).write_bytes(BODY)
+    waits.clear()
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    assert max(host.sent[2:], default=0) < 100
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "fault", [None, Fault(status=206, headers={"Content-Range": "bytes 7-9/99"}, body=b"xyz")]
+)
+def test_what_cannot_be_continued_starts_again(
+    host: Host, target: SimpleNamespace, fault: Fault | None
+) -> None:
+    """A partial file longer than the file (416), or a range that was not asked for (206)."""
+    file = host.file()
+    host.faults = [Fault(drop_after=300_000), Fault(status=404)]
+    with pytest.raises(DownloadError):
+        fetch(file, target.file, target.partial)
+    if fault:
+        host.faults = [fault]
+    else:
+        only_part(target.partial).write_bytes(BODY + b"more")
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY
+
+
+def test_another_edition_is_not_continued(host: Host, target: SimpleNamespace) -> None:
+    host.headers = {}
+    host.faults = [Fault(drop_after=300_000), Fault(status=404)]
+    with pytest.raises(DownloadError):
+        fetch(host.file(), target.file, target.partial)
+    other = BODY[::-1]
+    assert fetch(host.file(other), target.file, target.partial).read_bytes() == other
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tasks.download.remote import RemoteFile, fetch
+name, location, digest, destination, partial = sys.argv[1:]
+fetch(RemoteFile(name, location, digest, None), Path(destination), Path(partial))
+"""
+
+
+def test_a_killed_process_costs_nothing(host: Host, target: SimpleNamespace) -> None:
+    file = host.file(BODY * 4)
+    host.pace = 0.02
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            CHILD,
+            file.name,
+            file.location,
+            file.digest,
+            target.file,
+            target.partial,
+        ],
+        cwd=ROOT,
+    )
+    deadline = time.monotonic() + 15
+    while not any(p.stat().st_size > len(BODY) for p in target.partial.glob("*.part")):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    kept = only_part(target.partial).stat().st_size
+    assert not target.file.exists()
+    assert len(BODY) < kept < len(BODY) * 4
+
+    host.pace = 0.0
+    assert fetch(file, target.file, target.partial).read_bytes() == BODY * 4
+    assert host.sent[1:] == [len(BODY) * 4 - kept]
+
+
+# Folders
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A complete folder, with checksums as several programs write them."""
+    folder = tmp_path / "record"
+    folder.mkdir()
+    bodies = {name: name.encode() for name in remote.FILES}
+    for name, body in bodies.items():
+        (folder / name).write_bytes(body)
+    text = sha256sums(bodies).replace(f"  {PART_1}", f" *{PART_1}")
+    text = text.replace(f"  {PART_2}", f"  ./{PART_2}") + "\n"
+    first, rest = text.split(" ", 1)
+    text = f"{first.upper()} {rest}"
+    (folder / "SHA256SUMS").write_text(text)
+    return folder
+
+
+def test_local_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    files = list_files("record", tmp_path)
+    assert [file.name for file in files] == list(remote.FILES)
+    assert files == list_files(str(folder), Path("/elsewhere"))
+    for file in files:
+        assert Path(file.location).is_absolute()
+        assert file.size == len(file.name)
+        seen: list[tuple[int, int | None]] = []
+        raw = tmp_path / "raw" / file.name
+        fetch(file, raw, tmp_path / "partial", lambda *now: seen.append(now))  # noqa: B023
+        assert raw.read_bytes() == file.name.encode()
+        assert seen == [(file.size, file.size)]
+        assert (folder / file.name).stat().st_ino != raw.stat().st_ino
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_local_file_that_is_not_what_the_checksums_say(folder: Path, tmp_path: Path) -> None:
+    (folder / METADATA).write_bytes(b"others")
+    file = list_files(str(folder), tmp_path)[2]
+    with pytest.raises(DownloadError, match="wrong digest") as error:
+        fetch(file, tmp_path / "raw.csv", tmp_path / "partial")
+    assert hashlib.sha256(b"others").hexdigest() in str(error.value)
+    assert str(folder / METADATA) in str(error.value)
+    assert not (tmp_path / "raw.csv").exists()
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_an_interrupted_copy_is_made_anew(folder: Path, tmp_path: Path) -> None:
+    file = list_files(str(folder), tmp_path)[0]
+
+    def stop(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(file, tmp_path / "raw.zip", tmp_path / "partial", stop)
+    assert not (tmp_path / "raw.zip").exists()
+    assert fetch(file, tmp_path / "raw.zip", tmp_path / "partial").read_bytes() == PART_1.encode()
+
+
+def test_segmentations_are_optional_and_only_listed_by_name(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (folder / "SHA256SUMS").write_text("".join(lines[:3]))
+    assert [file.name for file in list_files(str(folder), tmp_path)] == list(remote.FILES[:3])
+
+
+def test_all_faults_of_a_folder_at_once(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (folder / "SHA256SUMS").write_text("".join(lines[1:]) + "d41d8cd98f00b204e9800998ecf8427e  x\n")
+    (folder / PART_1).unlink()
+    (folder / PART_2).unlink()
+    (folder / SEGMENTATIONS).unlink()
+    with pytest.raises(DownloadError) as error:
+        list_files(str(folder), tmp_path)
+    message = str(error.value)
+    assert f"{PART_1} is not named" in message
+    assert f"{PART_1} is not in" in message
+    assert f"{PART_2} is not in" in message
+    assert f"{SEGMENTATIONS} is not in" in message
+    assert "1 lines are no SHA-256 and name, the first: d41d8" in message
+    assert METADATA not in message.split("\nPut ")[0]
+    assert "sha256sum HAM10000_*" in message
+    assert str(folder) in message
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_checksums(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "record").mkdir()
+    with pytest.raises(DownloadError, match=r"record/SHA256SUMS does not exist.*sha256sum HAM"):
+        list_files("record", tmp_path)
+
+
+def test_web_folder(host: Host, folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        host.bodies[f"/record/{path.name}"] = path.read_bytes()
+    host.faults = [Fault(status=503)]
+    files = list_files(f"{host.url}/record/", tmp_path)
+    assert files == list_files(f"{host.url}/record", tmp_path)
+    assert [file.name for file in files] == list(remote.FILES)
+    for file in files:
+        fetch(file, tmp_path / "raw" / file.name, tmp_path / "partial")
+        assert (tmp_path / "raw" / file.name).read_bytes() == file.name.encode()
+
+
+def test_web_folder_without_all(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"(?s)S: HTTP 404 .*no such file.*sha256sum HAM"):
+        list_files(host.url, tmp_path)
+    host.bodies["/SHA256SUMS"] = sha256sums({METADATA: b""}).encode()
+    with pytest.raises(DownloadError, match=f"(?s){PART_1} is not .*{PART_2} is not .*sha256sum"):
+        list_files(host.url, tmp_path)
+
+
+@pytest.mark.skipif(not HAM10000.is_dir(), reason="the data set is not on this machine")
+def test_the_real_folder(tmp_path: Path) -> None:
+    files = list_files("../shared/ham10000", ROOT)
+    assert [file.name for file in files] == list(remote.FILES)
+    for file in files:
+        fetch(file, tmp_path / file.name, tmp_path / "partial")
+        assert (tmp_path / file.name).stat().st_size == file.size
+
+
+# Dataverse
+
+
+@pytest.fixture
+def dataverse(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The record as Dataverse serves it, and the entries that its API lists.
+
+    The metadata is listed as what it was made into, and served as that unless the original is
+    asked for; files come by a redirect to a store.
+    """
+    bodies = {name: name.encode() * 5000 for name in remote.FILES}
+    monkeypatch.setattr(remote, "PINNED_MD5", {name: md5(body) for name, body in bodies.items()})
+    entries: list[dict[str, object]] = [
+        {"id": 7, "filename": "ISIC2018_Task3_Test_Images.zip", "md5": "0" * 32, "filesize": 1}
+    ]
+    for number, (name, body) in enumerate(bodies.items(), start=20):
+        access = f"/api/access/datafile/{number}"
+        entry = {"id": number, "filename": name, "md5": md5(body), "filesize": len(body)}
+        host.bodies[f"/store/{number}"] = body
+        if name == METADATA:
+            entry |= {"filename": "HAM10000_metadata.tab", "filesize": len(body) + 5}
+            entry["originalFileSize"] = len(body)
+            host.bodies[access] = b"tab" + body
+            access += "?format=original"
+        host.redirects[access] = f"/store/{number}"
+        entries.append(entry)
+    list_as(host, entries)
+    return entries
+
+
+def list_as(host: Host, entries: list[dict[str, object]]) -> None:
+    files = [{"label": entry["filename"], "dataFile": entry} for entry in entries]
+    listing = {"status": "OK", "data": {"latestVersion": {"files": files}}}
+    path = "/api/datasets/:persistentId/?persistentId=doi:10.7910/DVN/DBW86T"
+    host.bodies[path] = json.dumps(listing).encode()
+
+
+def test_dataverse(host: Host, dataverse: list[dict[str, object]], tmp_path: Path) -> None:
+    host.faults = [Fault(status=503)]
+    files = list_files("dataverse", tmp_path, host.url)
+    assert [file.name for file in files] == list(remote.FILES)
+    host.faults = [Fault(drop_after=100_000)]  # the range has to go through the redirect
+    for file in files:
+        assert file.digest == "md5:" + remote.PINNED_MD5[file.name]
+        assert file.size == len(file.name) * 5000
+        fetch(file, tmp_path / "raw" / file.name, tmp_path / "partial")
+        assert (tmp_path / "raw" / file.name).read_bytes() == file.name.encode() * 5000
+    assert [asked["Range"] for asked in host.asked if "Range" in asked] == ["bytes=65536-"] * 2
+
+
+def test_dataverse_metadata_by_another_name(
+    host: Host, dataverse: list[dict[str, object]], tmp_path: Path
+) -> None:
+    dataverse[3]["filename"] = "HAM10000_metadata"
+    del dataverse[3]["originalFileSize"]
+    list_as(host, dataverse)
+    metadata = list_files("dataverse", tmp_path, host.url)[2]
+    assert (metadata.name, metadata.size) == (METADATA, None)
+    fetch(metadata, tmp_path / METADATA, tmp_path / "partial")
+
+
+def test_dataverse_with_another_version(
+    host: Host, dataverse: list[dict[str, object]], tmp_path: Path
+) -> None:
+    dataverse[3]["md5"] = "f" * 32
+    list_as(host, dataverse[:-1])
+    with pytest.raises(DownloadError) as error:
+        list_files("dataverse", tmp_path, host.url)
+    message = str(error.value)
+    assert f"{METADATA} is listed with MD5 {'f' * 32}, wanted" in message
+    assert f"{SEGMENTATIONS} is not listed" in message
+    assert PART_1 not in message
+    assert "SHA256SUMS" in message
+
+
+@pytest.mark.parametrize("body", [b"<h1>Maintenance</h1>", b'{"data": null}', b"[]"])
+def test_dataverse_that_lists_nothing(host: Host, tmp_path: Path, body: bytes) -> None:
+    host.faults = [Fault(body=body)]
+    with pytest.raises(DownloadError, match=r"does not list a record\. The server said: "):
+        list_files("dataverse", tmp_path, host.url)
+
+
+def test_pins_are_the_published_ones() -> None:
+    assert {name: md5[:8] for name, md5 in remote.PINNED_MD5.items()} == {
+        "HAM10000_images_part_1.zip": "4639bfa7",
+        "HAM10000_images_part_2.zip": "da43d6cc",
+        "HAM10000_metadata.csv": "8f85fb1a",
+        "HAM10000_segmentations_lesion_tschandl.zip": "6e8d252e",
+    }
+    assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in remote.PINNED_MD5.values())

@@ -1,0 +1,180 @@
+"""What samplers add to the training fold, and that they see no other."""
+
+import importlib
+import sys
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from tasks.classes import CLASSES, FOLDS
+from tasks.errors import UserError
+from tasks.oversample.fold import oversample_fold
+from tasks.oversample.samplers import augment, none, smote
+from tasks.oversample.variant import Added, read_variant, write_variant
+from tasks.settings import SAMPLERS
+
+COUNTS = np.array([9, 12, 20, 7, 15, 60, 8])
+SHAPE = (6, 8, 3)
+
+
+def training_fold(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images of each class in grey levels of its own, black and white among them."""
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.repeat(np.arange(len(CLASSES)), COUNTS))
+    lowest = np.array([0, 30, 60, 90, 120, 150, 206])[labels]
+    noise = random.integers(0, 50, (len(labels), *SHAPE))
+    return (lowest[:, None, None, None] + noise).astype(np.uint8), labels
+
+
+def equal(one: Added, other: Added) -> bool:
+    arrays = all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("rows", "images", "labels")
+    )
+    return arrays and one.transform == other.transform
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> dict[str, Any]:
+    """Arguments of `oversample_fold`: a training image lies in 100 to 149, all others outside."""
+    images, labels = training_fold()
+    fold = np.random.default_rng(1).choice(FOLDS, len(labels), p=[0.8, 0.1, 0.1])
+    darkest = np.select([fold == "train", fold == "test"], [100, 200], 0)[:, None, None, None]
+    images = (images % 50 + darkest).astype(np.uint8)
+    names = [f"I{number:03}" for number in range(len(labels))]
+    diagnoses = np.array(CLASSES)[labels]
+    table = pd.DataFrame({"image_id": names, "lesion_id": names, "dx": diagnoses, "fold": fold})
+    np.save(tmp_path / "images.npy", images)
+    table.to_csv(tmp_path / "split.csv", index=False)
+    return {"images": tmp_path / "images.npy", "split": tmp_path / "split.csv", "name": "variant"}
+
+
+def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
+    prepared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def sample(images: NDArray[np.uint8], labels: NDArray[np.int64], *, rate: float) -> Added:
+        seen.update(images=images, labels=labels, rate=rate)
+        return Added(np.array([3]), images[:2], labels[:2])
+
+    monkeypatch.setitem(sys.modules, "spy", SimpleNamespace(sample=sample))
+    oversample_fold.work(tmp_path, sampler="spy:sample", settings={"rate": 0.5}, **prepared)
+
+    rows = pd.read_csv(prepared["split"])
+    inside = rows["fold"] == "train"
+    assert 0 < (~inside).sum() < inside.sum()
+    np.testing.assert_array_equal(seen["images"], np.load(prepared["images"])[inside])
+    assert [CLASSES[label] for label in seen["labels"]] == rows.loc[inside, "dx"].tolist()
+    assert seen["rate"] == 0.5
+    expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
+    assert equal(read_variant(tmp_path / "variant.npz"), expected)
+
+
+def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
+    prepared: dict[str, Any], tmp_path: Path
+) -> None:
+    sampler = "tasks.oversample.samplers.smote:sample"
+    oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 2}, **prepared)
+    images = read_variant(tmp_path / "variant.npz").images
+    assert len(images) > 100
+    assert images.min() >= 100
+    assert images.max() < 150
+
+
+def test_smote_makes_every_class_as_large_as_the_largest() -> None:
+    added = smote.sample(*training_fold())
+    np.testing.assert_array_equal(COUNTS + np.bincount(added.labels), COUNTS.max())
+    assert len(added.rows) == 0
+    assert added.transform == {}
+
+
+def test_smote_stays_between_its_class_pixel_by_pixel() -> None:
+    """In uint8 the interpolation would wrap around."""
+    images, labels = training_fold()
+    added = smote.sample(images, labels)
+    assert added.images.dtype == np.uint8
+    assert added.images.shape == (len(added.labels), *SHAPE)
+    for label in np.unique(added.labels):
+        of_class, synthetic = images[labels == label], added.images[added.labels == label]
+        assert (synthetic >= of_class.min(axis=0)).all()
+        assert (synthetic <= of_class.max(axis=0)).all()
+
+
+def test_smote_lies_on_lines_between_neighbours() -> None:
+    """Two images a class, one neighbour: what is made is between them, rounded, not cut."""
+    images = np.array([0, 255, 10, 11, 12, 13], np.uint8)[:, None, None, None].repeat(3, axis=3)
+    added = smote.sample(images, np.array([0, 0, 1, 1, 1, 1]), k_neighbors=1)
+    assert len(added.images) == 2
+    assert ((added.images > 0) & (added.images < 255)).all()
+
+
+def test_smote_depends_on_its_seed_alone() -> None:
+    fold = training_fold()
+    before = fold[0].copy()
+    assert equal(smote.sample(*fold, seed=3), smote.sample(*fold, seed=3))
+    assert not equal(smote.sample(*fold, seed=3), smote.sample(*fold, seed=4))
+    np.testing.assert_array_equal(fold[0], before)
+
+
+def test_more_neighbours_than_the_rarest_class_has() -> None:
+    smote.sample(*training_fold(), k_neighbors=6)
+    with pytest.raises(UserError) as raised:
+        smote.sample(*training_fold(), k_neighbors=7)
+    assert str(raised.value) == (
+        "oversample.smote.k_neighbors is 7, but the rarest class has only 7 training images: "
+        "at most 6"
+    )
+
+
+@pytest.mark.parametrize("sample", [none.sample, augment.sample])
+def test_none_and_augment_add_no_row(sample: Any) -> None:
+    images, labels = training_fold()
+    added = sample(images, labels)
+    assert (len(added.rows), added.images.shape, len(added.labels)) == (0, (0, *SHAPE), 0)
+
+
+def test_augment_hands_its_settings_on() -> None:
+    assert none.sample(*training_fold()).transform == {}
+    transform = augment.sample(*training_fold(), rotation_range=10, vertical_flip=True).transform
+    assert {key: value for key, value in transform.items() if value} == {
+        "rotation_range": 10,
+        "vertical_flip": True,
+    }
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
+    """What a sampler adds can be trained on, is the same every time and survives being stored."""
+    images, labels = training_fold()
+    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    added = sample(images, labels)
+    assert (added.rows.dtype, added.images.dtype, added.labels.dtype) == (
+        np.int64,
+        np.uint8,
+        np.int64,
+    )
+    assert added.images.shape == (len(added.labels), *SHAPE)
+    assert np.isin(added.labels, labels).all()
+    assert np.isin(added.rows, np.arange(len(images))).all()
+    assert equal(sample(images, labels), added)
+    write_variant(tmp_path / "variant.npz", added)
+    assert equal(read_variant(tmp_path / "variant.npz"), added)
+
+
+def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:
+    images, labels = training_fold()
+    one = Added(np.array([5, 5, 0]), images[:4], labels[:4], {"zoom": 0.1, "flip": True})
+    other = Added(one.rows, one.images, one.labels, {"flip": True, "zoom": 0.1})
+    for name, added in {"one.npz": one, "other.npz": other}.items():
+        write_variant(tmp_path / name, added)
+    assert equal(read_variant(tmp_path / "one.npz"), one)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.npz") as members:
+        assert {member.date_time[0] for member in members.infolist()} == {1980}, "a time stamp"

@@ -1,0 +1,168 @@
+"""Keys, products and the store of cached tasks."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from prefect import flow
+
+from tasks import cache
+from tasks.errors import UserError
+
+CALLS: list[str] = []
+
+
+def produce(out: Path, *, source: Path, times: int, note: str = "") -> None:
+    """A stand-in for real work: count the calls."""
+    CALLS.append(note)
+    (out / "product.txt").write_text(source.read_text() * times)
+
+
+produced = cache.cached("produce")(produce)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    CALLS.clear()
+    (tmp_path / "in.txt").write_text("a")
+
+
+def run(times: int = 2, out: str = "out", note: str = "") -> str:
+    """Run the task in a flow of its own; what its product holds."""
+
+    @flow
+    def once() -> None:
+        produced.submit(
+            Path(out), label="produce", unkeyed={"note": note}, source=Path("in.txt"), times=times
+        )()
+
+    once()
+    return (Path(out) / "product.txt").read_text()
+
+
+def test_same_inputs_are_not_worked_on_twice() -> None:
+    assert run() == run(out="elsewhere") == "aa"
+    assert len(CALLS) == 1
+
+
+def test_contents_count_and_names_and_times_do_not() -> None:
+    run()
+    Path("in.txt").touch()
+    run()
+    assert len(CALLS) == 1
+    Path("in.txt").write_text("b")
+    assert run() == "bb"
+    assert run(times=3) == "bbb"
+    assert len(CALLS) == 3
+
+
+def test_unkeyed_arguments_do_not_count() -> None:
+    run(note="first")
+    run(note="second")
+    assert CALLS == ["first"]
+
+
+@pytest.mark.parametrize("damage", ["remove", "overwrite"])
+def test_lost_product_is_made_again(damage: str) -> None:
+    run()
+    product = next(path for path in Path(".cache/objects").rglob("*") if path.is_file())
+    product.unlink()
+    if damage == "overwrite":
+        product.write_text("x")
+    assert run() == "aa"
+    assert len(CALLS) == 2
+
+
+def test_input_that_changes_during_the_work_is_an_error() -> None:
+    def meddle(out: Path, *, source: Path) -> None:
+        source.write_text("changed")
+
+    meddling = cache.cached("meddle")(meddle)
+
+    @flow
+    def once() -> None:
+        meddling.submit(Path("out"), label="meddle", source=Path("in.txt"))()
+
+    with pytest.raises(cache.ChangedInputError, match="changed while it ran"):
+        once()
+    assert not Path("out").exists()
+
+
+def test_key_follows_helpers_and_functions_named_in_strings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "tasks"
+    shutil.copytree(Path(cache.__file__).parent, package)
+    monkeypatch.setattr(cache, "__file__", str(package / "cache.py"))
+
+    def hashes() -> tuple[str, str, str]:
+        model = cache.digest(cache.described("tasks.train.models.baseline:build"))
+        return cache.code_hash("tasks.train.seed"), model, cache.code_hash("tasks.split.folds")
+
+    seed, model, split = hashes()
+    edit(package / "train" / "archive.py", "1980", "1981")  # in another process, by its name
+    edit(package / "train" / "models" / "baseline.py", "(32, 64)", "(32, 65)")
+    changed = hashes()
+    assert changed[0] != seed
+    assert changed[1] != model
+    assert changed[2] == split
+    edit(package / "split" / "lesions.py", '"0033481"', '"0033482"')
+    assert hashes()[2] != split
+
+
+def test_key_ignores_comments_docstrings_and_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "tasks"
+    package.mkdir()
+    monkeypatch.setattr(cache, "__file__", str(package / "cache.py"))
+    module = package / "work.py"
+    module.write_text('"""Old."""\ndef work(x):\n    """Old."""\n    return x + 1\n')
+    before = cache.code_hash("tasks.work")
+    module.write_text('"""New."""\n\n\ndef work(x):  # new\n    return (x + 1)\n')
+    assert cache.code_hash("tasks.work") == before
+    module.write_text("def work(x):\n    return x + 2\n")
+    assert cache.code_hash("tasks.work") != before
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_whole_file_appears_only_when_it_is_finished() -> None:
+    target = Path("deep/file.txt")
+    with cache.whole(target) as beside:
+        beside.write_text("half")
+        assert not target.exists()
+    assert target.read_text() == "half"
+
+    def fail() -> None:
+        with cache.whole(target) as beside:
+            beside.write_text("other half")
+            raise UserError
+
+    with pytest.raises(UserError):
+        fail()
+    assert target.read_text() == "half"
+    assert os.listdir("deep") == ["file.txt"]
+
+
+def test_leave_only_removes_the_rest() -> None:
+    for name in ("keep", "go"):
+        Path("folder", name).mkdir(parents=True)
+    Path("folder/gone.txt").touch()
+    cache.leave_only(Path("folder"), ["keep"])
+    assert os.listdir("folder") == ["keep"]
+
+
+def test_sweep_removes_work_of_dead_processes_only() -> None:
+    dead, mine = Path(".cache/work-999999999-x"), Path(f".cache/work-{os.getpid()}-y")
+    for folder in (dead, mine):
+        folder.mkdir(parents=True)
+    cache.sweep()
+    assert mine.exists()
+    assert not dead.exists()

@@ -1,0 +1,195 @@
+"""What DVC and the cached tasks promise together, by real `dvc repro` on made-up lesions."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from conftest import PROJECT, SMALL, dvc, repro, search_path
+from sklearn import metrics
+
+from flows import scratch
+from tasks.cache import file_hash
+from tasks.classes import CLASSES
+
+
+def change(project: Path, changes: dict[str, Any]) -> None:
+    """Merge `changes` into the project's params.yaml."""
+    params = project / "params.yaml"
+    content = scratch.merged(yaml.safe_load(params.read_text()), changes)
+    params.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def seconds(project: Path, experiment: str) -> dict[str, str]:
+    """Seconds of each seed: never twice the same, so equal ones were not trained again."""
+    files = sorted((project / "seconds" / experiment).iterdir())
+    return {path.stem: path.read_text() for path in files}
+
+
+def test_second_run_runs_no_stage(built: Path) -> None:
+    assert repro(built) == set()
+
+
+def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) -> None:
+    change(project, {"experiments": {"baseline": {"epochs": 3}}})
+    assert repro(project) == {"train@baseline", "evaluate@baseline", "report"}
+
+
+def test_changed_split_seed_decodes_nothing_again(project: Path) -> None:
+    change(project, {"split": {"seed": 1}})
+    assert repro(project, "split@lesion", "split@image") == {"split@lesion", "split@image"}
+    assert repro(project, "preprocess") == set()
+
+
+def test_more_runs_train_only_the_new_ones(project: Path) -> None:
+    before = seconds(project, "baseline")
+    change(project, {"experiments": {"baseline": {"runs": 3}}})
+    repro(project, "train@baseline")
+    after = seconds(project, "baseline")
+    assert set(after) == {"seed-0", "seed-1", "seed-2"}
+    assert {name: after[name] for name in before} == before
+
+
+def test_fewer_runs_leave_no_model_behind(project: Path) -> None:
+    change(project, {"experiments": {"baseline": {"runs": 1}}})
+    repro(project, "train@baseline")
+    assert [path.name for path in (project / "models" / "baseline").iterdir()] == ["seed-0"]
+    assert set(seconds(project, "baseline")) == {"seed-0"}
+
+
+def test_clean_runs_agree_to_the_byte(built: Path, tmp_path: Path) -> None:
+    again = tmp_path / "project"
+    scratch.make_copy(PROJECT, again, SMALL)
+    repro(again)
+    for name in ("dvc.lock", "metrics", "predictions", "plots", "reports"):
+        files = [path for path in sorted((built / name).rglob("*")) if path.is_file()]
+        for path in files or [built / name]:
+            assert (again / path.relative_to(built)).read_bytes() == path.read_bytes(), path
+
+
+@pytest.mark.parametrize("folder", ["built", "committed"])
+def test_metrics_are_those_of_scikit_learn(folder: str, request: pytest.FixtureRequest) -> None:
+    project = PROJECT if folder == "committed" else request.getfixturevalue("built")
+    for path in sorted((project / "metrics").glob("*.json")):
+        stored = json.loads(path.read_text())
+        table = pd.read_parquet(project / "predictions" / f"{path.stem}.parquet")
+        expected = [plain_metrics(run) for _, run in table[table["fold"] == "test"].groupby("seed")]
+        assert stored["runs"] == len(expected)
+        for name in expected[0]:
+            mean = np.mean([run[name] for run in expected])
+            assert stored[name]["mean"] == pytest.approx(mean, abs=1e-6), (path.stem, name)
+            assert stored[name]["low"] <= stored[name]["mean"] <= stored[name]["high"]
+
+
+def plain_metrics(run: pd.DataFrame) -> dict[str, float]:
+    """Every metric of one run by scikit-learn alone."""
+    truth = run["dx"].astype(str).map(CLASSES.index).to_numpy()
+    # float64 sums to one within scikit-learn's tolerance where float32 does not.
+    probabilities = run[list(CLASSES)].to_numpy(np.float32)
+    predicted = probabilities.argmax(axis=1)
+    weighted: dict[str, Any] = {"average": "weighted", "zero_division": 0}
+    return {
+        "loss": metrics.log_loss(truth, probabilities, labels=range(len(CLASSES))),
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, predicted),
+        "precision_weighted": metrics.precision_score(truth, predicted, **weighted),
+        "recall_weighted": metrics.recall_score(truth, predicted, **weighted),
+        "f1_weighted": metrics.f1_score(truth, predicted, **weighted),
+        "f1_macro": metrics.f1_score(
+            truth, predicted, labels=range(len(CLASSES)), average="macro", zero_division=0
+        ),
+        "roc_auc_ovr": metrics.roc_auc_score(
+            truth, probabilities.astype(np.float64), multi_class="ovr", average="macro"
+        ),
+    }
+
+
+def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> None:
+    change(project, {"experiments": {"baseline": {"runs": 3, "epochs": 4}}})
+    stage = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "train@baseline"],
+        cwd=project,
+        env={**os.environ, "PATH": search_path(), "LESIONFLOW_JOBS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    results = project / ".cache" / "results"
+    known = set(results.iterdir())
+    finished = wait_for(lambda: set(results.iterdir()) - known)
+    family = psutil.Process(stage.pid).children(recursive=True)
+    stage.send_signal(signal.SIGKILL)
+    stage.wait()
+    assert not psutil.wait_procs(family, timeout=10)[1], "an orphan outlived `dvc repro`"
+
+    first = json.loads(json.loads(finished.pop().read_text())["result"])["seconds.json"]
+    repro(project, "train@baseline")
+    assert file_hash(project / "seconds" / "baseline" / "seed-0.json") == first
+    assert set(seconds(project, "baseline")) == {"seed-0", "seed-1", "seed-2"}
+    assert not list((project / ".cache").glob("work-*"))
+
+
+def wait_for(condition: Any, timeout: float = 120) -> Any:
+    """The first true value of `condition()`."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def test_changed_helper_trains_again_and_a_comment_does_not(project: Path) -> None:
+    before = seconds(project, "baseline")
+    helper = project / "tasks" / "train" / "standardise.py"
+    helper.write_text("# A comment.\n" + helper.read_text())
+    assert repro(project, "train@baseline") == {"train@baseline"}
+    assert seconds(project, "baseline") == before
+
+    helper.write_text(helper.read_text().replace("levels = np.arange(256)", "levels = np.r_[:256]"))
+    assert repro(project, "train@baseline") == {"train@baseline"}
+    after = seconds(project, "baseline")
+    assert all(after[name] != before[name] for name in before)
+
+
+@pytest.mark.parametrize("damage", ["delete", "overwrite"])
+def test_lost_product_is_made_again(project: Path, damage: str) -> None:
+    before = seconds(project, "baseline")
+    lost = file_hash(project / "models" / "baseline" / "seed-0" / "model.keras")
+    kept = project / ".cache" / "objects" / lost[:2] / lost[2:]
+    kept.unlink()
+    if damage == "overwrite":
+        kept.write_bytes(b"no model")
+    done = dvc(project, "repro", "--force", "--single-item", "--no-run-cache", "train@baseline")
+    assert done.returncode == 0, done.stdout
+    after = seconds(project, "baseline")
+    assert after["seed-0"] != before["seed-0"]
+    assert after["seed-1"] == before["seed-1"]
+    assert file_hash(project / "models" / "baseline" / "seed-0" / "model.keras") == lost
+
+
+def test_bad_setting_fails_with_one_message_and_loses_nothing(project: Path) -> None:
+    model = project / "models" / "baseline" / "seed-0" / "model.keras"
+    before = file_hash(model)
+    change(project, {"experiments": {"baseline": {"learning_rate": 7}}})
+    done = dvc(project, "repro", "train@baseline")
+    assert done.returncode != 0
+    assert "experiments.baseline.learning_rate" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert file_hash(model) == before
+
+
+def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
+    change(project, {"oversample": {"smote": {"k_neighbors": 500}}})
+    done = dvc(project, "repro", "oversample@smote")
+    assert done.returncode != 0
+    assert "oversample.smote.k_neighbors is 500" in done.stdout
+    assert (project / "data" / "oversampled" / "lesion-smote.npz").exists()

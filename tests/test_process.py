@@ -1,0 +1,91 @@
+"""Functions in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tasks import process
+
+# What the tests call in a child, as "package.module:name".
+HERE = "test_process"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+def environment(report: Any) -> None:
+    report({name: os.environ.get(name) for name in process.ONE_THREAD} | {"pid": os.getpid()})
+
+
+def fail(report: Any) -> None:
+    raise ValueError("broken on purpose")
+
+
+def die(report: Any) -> None:
+    os.write(2, b"last words\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(report: Any, path: Path | None = None) -> None:
+    if path is not None:
+        path.write_text(str(os.getpid()))
+    report("asleep")
+    time.sleep(60)
+
+
+def test_child_is_another_process_with_one_thread_of_arithmetic() -> None:
+    news: list[dict[str, Any]] = []
+    process.call(f"{HERE}:environment", report=news.append)
+    assert news[0].pop("pid") != os.getpid()
+    assert news == [process.ONE_THREAD]
+
+
+def test_exception_comes_with_its_traceback() -> None:
+    with pytest.raises(process.ProcessError, match=r"(?s)in fail.*broken on purpose"):
+        process.call(f"{HERE}:fail")
+
+
+def test_death_comes_with_last_words() -> None:
+    with pytest.raises(process.ProcessError, match="exit code -9\nlast words"):
+        process.call(f"{HERE}:die")
+
+
+def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tasks import process;"
+        f"process.call('{HERE}:sleep', path=Path('{tmp_path}/pid'))"
+    )
+    search = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": search}
+    )
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    parent.kill()
+    parent.wait()
+    assert not psutil.wait_procs([child], timeout=5)[1]
+
+
+def test_end_all_ends_running_and_later_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_ending", threading.Event())
+    timer: list[threading.Timer] = []
+
+    def end_soon(news: str) -> None:
+        timer.append(threading.Timer(0.1, process.end_all))
+        timer[0].start()
+
+    with pytest.raises(process.ProcessError, match="exit code -9"):
+        process.call(f"{HERE}:sleep", report=end_soon)
+    with pytest.raises(process.ProcessError, match="exit code -9"):
+        process.call(f"{HERE}:sleep")

@@ -1,0 +1,125 @@
+"""Models and their training, in children as the stage runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import process
+from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
+from tasks.oversample.samplers import augment, none
+from tasks.oversample.variant import Added, write_variant
+from tasks.settings import MODELS
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """210 noise images of 40x30, brighter by class, and their split."""
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    labels = np.arange(210) % 7
+    pixels = random.integers(0, 100, (210, 30, 40, 3)) + 20 * labels[:, None, None, None]
+    np.save(folder / "images.npy", pixels.astype(np.uint8))
+    folds = np.array([TRAIN, TRAIN, TRAIN, VALIDATION, TEST])[np.arange(210) // 7 % 5]
+    ids = [f"ISIC_{number:07}" for number in range(210)]
+    columns = {"image_id": ids, "lesion_id": ids, "dx": np.array(CLASSES)[labels], "fold": folds}
+    pd.DataFrame(columns).to_csv(folder / "split.csv", index=False)
+    train = pixels[folds == TRAIN].astype(np.uint8)
+    write_variant(folder / "none.npz", none.sample(train, labels[folds == TRAIN]))
+    moving = augment.sample(train, labels[folds == TRAIN], rotation_range=20, zoom_range=0.1)
+    write_variant(folder / "augment.npz", moving)
+    bright = Added(np.arange(5), np.full((9, 30, 40, 3), 255, np.uint8), np.full(9, 6, np.int64))
+    write_variant(folder / "added.npz", bright)
+    return folder
+
+
+def fit(
+    data: Path, out: Path, variant: str = "none", model: str = "baseline", **changes: Any
+) -> Path:
+    """Train in a process of its own, two epochs unless told otherwise."""
+    out.mkdir()
+    settings: dict[str, Any] = {
+        "seed": 0,
+        "epochs": 2,
+        "batch_size": 32,
+        "learning_rate": 0.001,
+        "plateau": {"factor": 0.5, "patience": 3, "min_learning_rate": 1e-5},
+    }
+    process.call(
+        "tasks.train.fit:fit",
+        out=out,
+        images=data / "images.npy",
+        split=data / "split.csv",
+        variant=data / f"{variant}.npz",
+        model=f"tasks.train.models.{model}:build",
+        **{**settings, **changes},
+    )
+    return out
+
+
+@pytest.mark.parametrize("variant", ["none", "augment"])
+def test_same_seed_same_bytes_and_another_seed_others(
+    data: Path, tmp_path: Path, variant: str
+) -> None:
+    first, second = (fit(data, tmp_path / name, variant) for name in "ab")
+    other = fit(data, tmp_path / "c", variant, seed=1)
+    for name in ("model.keras", "history.csv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+        assert (first / name).read_bytes() != (other / name).read_bytes()
+    assert len(json.loads((first / "seconds.json").read_text())) == 2
+
+
+def test_added_images_change_the_training(data: Path, tmp_path: Path) -> None:
+    plain, more = fit(data, tmp_path / "a"), fit(data, tmp_path / "b", "added")
+    assert (plain / "history.csv").read_text() != (more / "history.csv").read_text()
+
+
+def test_learning_rate_falls_when_either_validation_figure_stands_still(
+    data: Path, tmp_path: Path
+) -> None:
+    slow = {"factor": 0.5, "patience": 1, "min_learning_rate": 1e-9}
+    # So small a rate that neither loss nor accuracy moves by what counts as improvement.
+    out = fit(data, tmp_path / "a", learning_rate=1e-7, epochs=4, plateau=slow)
+    rates = pd.read_csv(out / "history.csv")["learning_rate"].to_numpy()
+    # Two callbacks halve it, one for each figure, so it falls to a quarter an epoch.
+    assert rates[0] == pytest.approx(1e-7)
+    assert rates[-1] == pytest.approx(1e-7 / 4**2, rel=0.01)
+
+
+def inspect_models(report: Any) -> None:
+    """In a child: facts about every model."""
+    from importlib import import_module
+
+    import keras
+
+    facts = {}
+    for name in MODELS:
+        build = import_module(f"tasks.train.models.{name}").build
+        model = build((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0])
+        image = np.full((1, 30, 40, 3), 12, np.uint8)
+        layer = model.get_layer("standardise")
+        facts[name] = {
+            "parameters": model.count_params(),
+            "sum": float(model.predict(image, verbose=0).sum()),
+            "shape": model.output_shape,
+            "input": keras.backend.standardize_dtype(model.input.dtype),
+            "standardised": np.asarray(layer(image)[0, 0, 0]).tolist(),
+        }
+    report(facts)
+
+
+def test_models_take_pixels_and_give_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    news: list[Any] = []
+    process.call("test_fit:inspect_models", report=news.append)
+    facts = news[0]
+    assert facts["baseline"]["parameters"] == 40_903
+    assert facts["optimized"]["parameters"] == 349_095
+    for model in facts.values():
+        assert model["input"] == "uint8"
+        assert model["shape"] == (None, len(CLASSES))
+        assert model["sum"] == pytest.approx(1, abs=1e-5)
+        assert model["standardised"] == pytest.approx([1, -4, -9])
