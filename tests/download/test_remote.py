@@ -41,6 +41,7 @@ class Fault:
     body: bytes = b""
     drop_after: int | None = None  # bytes of the body
     stall: bool = False  # at `drop_after` stay silent, instead of hanging up
+    mute: bool = False  # take the request, and say nothing
 
 
 @dataclass
@@ -83,6 +84,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path in host.redirects:
             return self.answer(303, {"Location": host.url + host.redirects[self.path]}, b"")
         fault = host.faults.pop(0) if host.faults else Fault()
+        if fault.mute:
+            host.closing.wait(20)
+            return None
         if fault.status != 200 or fault.body:
             return self.answer(fault.status, fault.headers, fault.body)
         if self.path not in host.bodies:
@@ -119,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
                 return  # the client is gone
             time.sleep(self.host.pace)
         if fault and fault.stall:
-            self.host.closing.wait(5)
+            self.host.closing.wait(20)
 
 
 @pytest.fixture
@@ -283,7 +287,7 @@ def test_two_processes_do_not_write_one_file(host: Host, target: SimpleNamespace
     with pytest.raises(DownloadError):
         fetch(file, target.file, target.partial)
     with open(only_part(target.partial), "ab") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_SH)  # the weakest there is: only an exclusive one minds
         with pytest.raises(DownloadError, match="Another process"):
             fetch(file, target.file, target.partial)
     assert fetch(file, target.file, target.partial).read_bytes() == BODY
@@ -318,14 +322,17 @@ def test_a_drop_costs_a_chunk_at_most(
     assert waits == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("fault", [Fault(drop_after=300_000, stall=True), Fault(mute=True)])
 def test_a_silent_server_counts_as_gone(
-    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     monkeypatch.setattr(remote, "TIMEOUT", (1.0, 0.2))
     file = host.file()
-    host.faults = [Fault(drop_after=300_000, stall=True)]
+    host.faults = [fault]
+    start = time.monotonic()
     assert fetch(file, target.file, target.partial).read_bytes() == BODY
     assert len(host.asked) == 2
+    assert time.monotonic() - start < 10  # the server is silent for 20
 
 
 def test_a_body_cut_short_without_a_length(host: Host, target: SimpleNamespace) -> None:
@@ -428,6 +435,8 @@ def test_killed_after_the_last_byte(
     only_part(target.partial).write_bytes(BODY)
     waits.clear()
     assert fetch(file, target.file, target.partial).read_bytes() == BODY
+    # With the size known nothing is asked; without, the answer is a 416 and its few words.
+    assert len(host.asked) == (2 if size else 3)
     assert max(host.sent[2:], default=0) < 100
     assert waits == []
 
