@@ -4,8 +4,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 
+# Where `make server` listens and `make worker` and `make deploy` look.
+PORT ?= 4200
+POOL := lesionflow
+CLIENT := PREFECT_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_LOGGING_LEVEL=INFO
+
 .DEFAULT_GOAL := help
-.PHONY: help env demo repro test lint lock readme clean
+.PHONY: help env demo repro run test lint server worker deploy lock readme clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +27,19 @@ demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
 
 repro: env ## Run every stage whose inputs changed, on the data set of params.yaml
 	dvc repro
+
+run: env ## The same with independent stages side by side
+	python -m flows.pipeline
+
+server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
+	PREFECT_LOGGING_LEVEL=INFO prefect server start --port $(PORT)
+
+worker: env ## Run what the deployments schedule, in this folder
+	$(CLIENT) prefect worker start --pool $(POOL)
+
+deploy: env ## Register the deployments of prefect.yaml with the server
+	$(CLIENT) prefect --no-prompt work-pool create $(POOL) --type process --overwrite
+	$(CLIENT) LESIONFLOW_COMMIT=$$(git rev-parse --short HEAD) prefect --no-prompt deploy --all
 
 test: env lint ## Check and test everything
 	python -m pytest

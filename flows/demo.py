@@ -29,9 +29,9 @@ def main(
     try:
         if not (folder / "dvc.lock").exists():
             make_copy(Path.cwd(), folder, CHANGES)
-        done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder, env=environment)
+        done = subprocess.run([sys.executable, "-m", "flows.pipeline"], cwd=folder, env=environment)
         if done.returncode:
-            raise UserError(f"`dvc repro` failed in {folder}; run this again to go on from there")
+            raise UserError(f"the run in {folder} failed; run this again to go on from there")
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)
         raise SystemExit(1) from None

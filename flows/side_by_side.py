@@ -1,16 +1,20 @@
 """The flow behind `flows.pipeline`: stages as Prefect task runs, independent ones side by side."""
 
+import logging
 import os
 import queue
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import psutil
 from dvc.exceptions import DvcException
 from prefect import flow, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -57,6 +61,7 @@ def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
     A task that waits for another would hold a thread of the task runner, so a stage is submitted
     only when all its parents have ended, well or not: Prefect itself does not run it if not.
     """
+    bar = cast(UUID, create_progress_artifact(0, description="stages that have ended"))
     futures: dict[str, PrefectFuture[Any]] = {}
     ended: dict[str, str] = {}
     news: queue.Queue[str] = queue.Queue()
@@ -68,10 +73,11 @@ def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
                 futures[address].add_done_callback(partial(announce, news, address))
         address = news.get()
         ended[address] = str(futures[address].state.name)
+        update_progress_artifact(bar, 100 * len(ended) / len(graph))
     failures = [future for future in futures.values() if future.state.is_failed()]
     if failures:
         idle = [address for address, name in ended.items() if name == "NotReady"]
-        lines = [str(future.state.message) for future in failures]
+        lines = [str(future.result(raise_on_failure=False)) for future in failures]
         lines += [f"not run: {', '.join(idle)}"] if idle else []
         raise StageError("\n".join(lines))
     return ended
@@ -91,11 +97,18 @@ def run_dag(targets: Sequence[str], *, force: bool, jobs: int) -> dict[str, str]
     with open_repo() as repo:
         graph = read_graph(repo, targets)
         order = list(dict.fromkeys([*lock_order(LOCK), *graph]))
+    logging.getLogger("dvc").setLevel(logging.WARNING)  # Prefect would print all of it, twice
     LOGS.mkdir(parents=True, exist_ok=True)
     runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs)
     with server() as url:
         os.environ.update(
-            {"PREFECT_API_URL": url, JOBS_VARIABLE: str(jobs), LOGS_VARIABLE: str(LOGS.resolve())}
+            {
+                # The stages say `python`, and mean this one.
+                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+                "PREFECT_API_URL": url,
+                JOBS_VARIABLE: str(jobs),
+                LOGS_VARIABLE: str(LOGS.resolve()),
+            }
         )
         try:
             return stages.with_options(task_runner=runner)(

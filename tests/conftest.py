@@ -68,21 +68,27 @@ def project(built: Path, tmp_path: Path) -> Path:
     return shutil.copytree(built, tmp_path / "project", symlinks=True)
 
 
-def dvc(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `dvc` in `folder` and keep what it prints (both streams in `stdout`)."""
+def environment(**variables: str) -> dict[str, str]:
+    """The environment with this interpreter first on PATH (the stages say `python`)."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, **variables}
+
+
+def python(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in `folder` and keep what it prints (both streams in `stdout`)."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PATH": search_path(), **environment},
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def search_path() -> str:
-    """PATH with this interpreter first: the stages say `python`."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `dvc` in `folder`."""
+    return python(folder, "-m", "dvc", *arguments)
 
 
 def repro(folder: Path, *stages: str) -> set[str]:

@@ -1,7 +1,6 @@
 """What DVC and the cached tasks promise together, by real `dvc repro` on made-up lesions."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from conftest import PROJECT, SMALL, dvc, repro, search_path
+from conftest import PROJECT, SMALL, dvc, environment, repro
 from sklearn import metrics
 
 from flows import scratch
@@ -118,7 +117,7 @@ def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> 
     stage = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train@baseline"],
         cwd=project,
-        env={**os.environ, "PATH": search_path(), "LESIONFLOW_JOBS": "1"},
+        env=environment(LESIONFLOW_JOBS="1"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ class Predictions:
     images: NDArray[np.str_]
 
 
-def read_predictions(path: Path, fold: str) -> Predictions:
+def read_predictions(path: Path | IO[bytes], fold: str) -> Predictions:
     """Read the rows of one fold of `predictions/<experiment>.parquet`."""
     table = pd.read_parquet(path)
     table = table[table["fold"] == fold]

@@ -35,6 +35,7 @@ def training_fold(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def equal(one: Added, other: Added) -> bool:
     arrays = all(
         np.array_equal(getattr(one, name), getattr(other, name))
+        and getattr(one, name).dtype == getattr(other, name).dtype
         for name in ("rows", "images", "labels")
     )
     return arrays and one.transform == other.transform

@@ -103,6 +103,7 @@ def test_every_fault_is_listed_at_once_with_its_row(record: Record, tmp_path: Pa
         "L4,I4,nv,histo",
         "L5,,nv,histo,-1,male,back",
         "L6,I6,nv,histo,nan,male,back",
+        "L7,,nv,histo,,male,back",
     ]
     record.archives[ONE]["I2.jpg"] = encoded()
     record.archives[ONE]["I5.jpg"] = encoded("PNG")
@@ -117,6 +118,7 @@ def test_every_fault_is_listed_at_once_with_its_row(record: Record, tmp_path: Pa
         f"{METADATA}, row 8: age '-1' is no number of years",
         f"{METADATA}, row 8: image_id is empty",
         f"{METADATA}, row 9: age 'nan' is no number of years",
+        f"{METADATA}, row 10: image_id is empty",
         f"I6 is in {METADATA}, but in no archive",
         f"I2 stands more than once: in {ONE} and in {TWO}",
         f"I4 is in {TWO}, but not in {METADATA}",

@@ -83,7 +83,7 @@ def test_by_image_lesions_leak_and_classes_keep_their_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("validation", "test"), [(0.05, 0.05), (0.1, 0.1), (0.15, 0.25), (0.25, 0.5), (0.2, 0.2)]
+    ("validation", "test"), [(0.05, 0.05), (0.1, 0.1), (0.15, 0.25), (0.25, 0.5), (0.1, 0.7)]
 )
 @pytest.mark.parametrize("protocol", ["lesion", "image"])
 def test_other_shares(validation: float, test: float, protocol: str) -> None:

@@ -1,0 +1,78 @@
+"""The flow that deployments run: the whole DAG, then what changed since a commit.
+
+See prefect.yaml, and README.md for `make server`, `make worker` and `make deploy`.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Completed, State
+
+from flows.compare import compare_with
+from flows.scratch import make_copy
+from flows.side_by_side import run_dag
+from tasks.compare import as_markdown, summary
+from tasks.report.artifacts import confusion_tables
+from tasks.settings import SOURCE_VARIABLE
+
+SCRATCH = Path(".cache/scratch")
+
+
+@flow(name="pipeline")
+def pipeline(
+    targets: Sequence[str] = (),
+    force: bool = False,
+    jobs: int | None = None,
+    compare_to: str = "HEAD",
+    changes: Mapping[str, Any] | None = None,
+) -> State[Any]:
+    """Bring the DAG up to date and show the numbers on the run's page.
+
+    targets, force, jobs: as of `python -m flows.pipeline`.
+    compare_to: the commit whose predictions the new ones are compared with.
+    changes: settings merged into params.yaml. The run then works in a scratch copy, so that the
+    working tree and its results stay as they are, and shares the cache of finished pieces.
+    """
+    if not changes:
+        return bring_up_to_date(targets, force, jobs, compare_to)
+    copy = scratch_copy(changes)
+    with chdir(copy):
+        return bring_up_to_date(targets, force, jobs, None)
+
+
+def bring_up_to_date(
+    targets: Sequence[str], force: bool, jobs: int | None, compare_to: str | None
+) -> State[Any]:
+    """Run the DAG of the working directory, make the artifacts, and say what moved."""
+    run_dag(targets, force=force, jobs=jobs or os.cpu_count() or 1)
+    show("metrics", Path("reports/experiments.md").read_text())
+    show("confusion", confusion_tables(Path("plots/confusion")))
+    if compare_to is None:
+        return Completed(message="done, in a scratch copy")
+    comparisons = compare_with(compare_to)
+    said = summary(comparisons)
+    show("changes", f"Since {compare_to}: {said}\n\n{as_markdown(comparisons)}")
+    return Completed(message=said)
+
+
+def show(key: str, markdown: str) -> None:
+    """Put Markdown on the run's page, and on the page of all runs' artifacts under `key`."""
+    create_markdown_artifact(markdown, key=key)
+
+
+def scratch_copy(changes: Mapping[str, Any]) -> Path:
+    """A fresh copy of the project with other settings, and with its cache."""
+    project = Path.cwd()
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    make_copy(project, SCRATCH, changes)
+    (SCRATCH / ".cache").symlink_to(project / ".cache")
+    source = os.environ.get(SOURCE_VARIABLE)
+    if source and (project / source).is_dir():
+        os.environ[SOURCE_VARIABLE] = str((project / source).resolve())
+    return SCRATCH

@@ -1,0 +1,33 @@
+"""What the page of a pipeline run shows, as Markdown."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.classes import CLASSES
+
+
+def confusion_table(rows: pd.DataFrame) -> str:
+    """Confusion matrix of `actual` and `predicted`, in percent of the actual class.
+
+    A class without an image has dashes.
+    """
+    counts = pd.crosstab(rows["actual"], rows["predicted"]).reindex(
+        index=CLASSES, columns=CLASSES, fill_value=0
+    )
+    share = counts.to_numpy() / counts.sum(axis=1).to_numpy()[:, None].astype(float) * 100
+    header = f"| actual, predicted | {' | '.join(CLASSES)} |"
+    lines = [header, "| --- |" + " ---: |" * len(CLASSES)]
+    for dx, row in zip(CLASSES, share, strict=True):
+        cells = ["–" if np.isnan(value) else f"{value:.0f}" for value in row]
+        lines.append(f"| {dx} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def confusion_tables(folder: Path) -> str:
+    """The confusion matrix of each experiment in `plots/confusion/`."""
+    parts = ["Percent of each actual class, test fold, all runs."]
+    for path in sorted(folder.glob("*.csv")):
+        parts += [f"### {path.stem}", confusion_table(pd.read_csv(path))]
+    return "\n\n".join(parts)

@@ -1,0 +1,125 @@
+"""`flows.compare`: two commits, differences where the truth is known."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import environment
+
+from tasks.classes import CLASSES
+from tasks.compare import Comparison, as_markdown, compare, summary
+from tasks.errors import UserError
+
+
+def predictions(swap: bool = False, images: int = 300, prefix: str = "ISIC") -> bytes:
+    """Predictions of two runs that are right three times in four; `swap` exchanges nv and mel."""
+    random = np.random.default_rng(0)
+    truth = np.arange(images) % len(CLASSES)
+    tables = []
+    for seed in range(2):
+        values = random.dirichlet(np.ones(len(CLASSES)), images)
+        values[np.arange(images), truth] += random.random(images) < 0.75
+        values /= values.sum(axis=1, keepdims=True)
+        numbers = pd.DataFrame(values.astype(np.float32), columns=list(CLASSES))
+        tables.append(numbers.assign(seed=seed, dx=np.array(CLASSES)[truth], fold="test"))
+    table = pd.concat(tables)
+    table["image_id"] = [f"{prefix}_{number:03}" for number in range(images)] * 2
+    table["lesion_id"] = [f"HAM_{number // 2}" for number in range(images)] * 2
+    if swap:
+        table[["nv", "mel"]] = table[["mel", "nv"]].to_numpy()
+    stream = io.BytesIO()
+    table.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+def both(old: bytes, new: bytes) -> Comparison:
+    return compare({"baseline": (old, new)}, resamples=2000, seed=0)[0]
+
+
+def test_same_predictions_do_not_differ() -> None:
+    found = both(predictions(), predictions())
+    assert found.mcnemar == 1
+    assert found.moved() == found.worse() == []
+    assert {row["difference"] for row in found.metrics.values()} == {0}
+    assert {row["p_corrected"] for row in found.metrics.values()} == {1}
+
+
+def test_swapped_classes_are_worse_and_swapping_back_is_better() -> None:
+    worse = both(predictions(), predictions(swap=True))
+    assert {"loss", "accuracy", "f1_weighted", "roc_auc_ovr"} <= set(worse.worse())
+    assert worse.mcnemar < 0.001
+    better = both(predictions(swap=True), predictions())
+    assert set(better.moved()) == set(worse.moved())
+    assert better.worse() == []
+
+
+def test_more_comparisons_are_corrected_for() -> None:
+    pair = (predictions(), predictions(swap=True))
+    alone = compare({"one": pair}, resamples=2000, seed=0)[0]
+    many = compare({str(number): pair for number in range(5)}, resamples=2000, seed=0)[0]
+    p, corrected = (one.metrics["accuracy"]["p_corrected"] for one in (alone, many))
+    assert p is not None
+    assert corrected is not None
+    assert corrected > p
+
+
+def test_other_test_images_cannot_be_paired() -> None:
+    with pytest.raises(UserError, match="300 images then, 300 now, 0 in both"):
+        both(predictions(), predictions(prefix="OWN"))
+
+
+def test_markdown_marks_what_moved() -> None:
+    found = [both(predictions(), predictions(swap=True))]
+    text = as_markdown(found)
+    assert "| baseline | accuracy | " in text
+    assert "**−" in text
+    assert summary(found).startswith("moved significantly: baseline (")
+    assert "; worse: baseline (" in summary(found)
+    assert summary([]) == "nothing moved: all predictions are the same"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with committed predictions of one experiment."""
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "baseline.parquet").write_bytes(predictions())
+    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "One"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.compare", "--resamples", "2000", *arguments],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(Path(__file__).parent.parent)),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_command_is_a_gate(repository: Path) -> None:
+    same = command(repository, "--fail-if-worse")
+    assert same.returncode == 0, same.stderr
+    assert "nothing moved" in same.stdout
+
+    stored = repository / "predictions" / "baseline.parquet"
+    stored.write_bytes(predictions(swap=True))
+    assert command(repository).returncode == 0
+    gate = command(repository, "--fail-if-worse", "--format", "json")
+    assert gate.returncode == 1
+    assert "accuracy" in json.loads(gate.stdout)[0]["worse"]
+
+
+def test_unknown_commit_is_a_clear_error(repository: Path) -> None:
+    done = command(repository, "nosuch")
+    assert done.returncode == 2
+    assert done.stderr.startswith("compare: nosuch: no such commit")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,142 @@
+"""`flows.pipeline`: what `dvc repro` would leave, with stages side by side."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
+
+from flows import scratch
+from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
+
+
+def change(project: Path, changes: dict[str, object]) -> None:
+    params = project / "params.yaml"
+    content = scratch.merged(yaml.safe_load(params.read_text()), changes)
+    params.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python(folder, "-m", "flows.pipeline", *arguments)
+
+
+def test_leaves_what_dvc_repro_leaves(built: Path, tmp_path: Path) -> None:
+    again = tmp_path / "project"
+    scratch.make_copy(PROJECT, again, SMALL)
+    # The tasks' own cache may come along: what DVC records must not depend on it.
+    shutil.copytree(built / ".cache", again / ".cache")
+    done = pipeline(again)
+    assert done.returncode == 0, done.stdout
+    assert (again / "dvc.lock").read_bytes() == (built / "dvc.lock").read_bytes()
+    assert stages_run(dvc(again, "repro").stdout) == set()
+    assert not (again / ".dvc" / "tmp" / "rwlock").exists() or (
+        '"pid"' not in (again / ".dvc" / "tmp" / "rwlock").read_text()
+    )
+
+    second = pipeline(again)
+    assert second.stdout.startswith("up to date: ")
+
+
+def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
+    change(project, {"experiments": {"baseline": {"epochs": 3}}})
+    before = (project / "dvc.lock").read_bytes()
+    done = pipeline(project, "--dry")
+    assert done.stdout.splitlines() == [
+        "would run train@baseline",
+        "would run evaluate@baseline",
+        "would run report",
+    ]
+    assert (project / "dvc.lock").read_bytes() == before
+
+
+def test_target_leaves_the_rest_alone(project: Path) -> None:
+    change(project, {"split": {"seed": 1}})
+    done = pipeline(project, "--target", "split@lesion")
+    assert done.returncode == 0, done.stdout
+    assert "1 stages run" in done.stdout
+    assert "split@image" in dvc(project, "status").stdout
+
+
+def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
+    change(
+        project,
+        {"oversample": {"smote": {"k_neighbors": 400}}, "experiments": {"baseline": {"epochs": 1}}},
+    )
+    done = pipeline(project)
+    assert done.returncode == 1
+    assert "oversample@smote failed:" in done.stdout
+    assert "oversample.smote.k_neighbors is 400" in done.stdout
+    # `report` depends on all that failed; baseline has nothing to do with it and finished.
+    not_run = next(line for line in done.stdout.splitlines() if line.startswith("not run: "))
+    assert set(not_run.removeprefix("not run: ").split(", ")) == {
+        "train@baseline-smote",
+        "evaluate@baseline-smote",
+        "report",
+    }
+    assert "evaluate@baseline" not in dvc(project, "status").stdout
+
+    change(project, {"oversample": {"smote": {"k_neighbors": 3}}})
+    resumed = pipeline(project)
+    assert resumed.returncode == 0, resumed.stdout
+    assert "4 stages run" in resumed.stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
+    project: Path, how: signal.Signals
+) -> None:
+    change(project, {"experiments": {"baseline": {"epochs": 500}}})
+    log = project / ".cache" / "logs" / "train@baseline.log"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "flows.pipeline"],
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (log.exists() and "epoch" in log.read_text()):
+        assert run.poll() is None
+        time.sleep(0.1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(how)
+    assert run.wait(timeout=30) != 0
+    assert not psutil.wait_procs(family, timeout=10)[1], "an orphan outlived the run"
+    assert not list((project / "models").rglob(".*-model.keras"))
+
+    change(project, {"experiments": {"baseline": {"epochs": 1}}})
+    done = pipeline(project)
+    assert done.returncode == 0, done.stdout
+    assert not list((project / ".cache").glob("work-*"))
+
+
+def test_dead_locks_are_forgotten_and_live_ones_kept(tmp_path: Path) -> None:
+    rwlock = tmp_path / "rwlock"
+    forget_dead_locks(rwlock)
+    holder = '{"write": {"a": {"pid": %d, "cmd": "dvc repro"}}, "read": {}}'
+    rwlock.write_text(holder % psutil.Process().pid)
+    forget_dead_locks(rwlock)
+    assert rwlock.exists()
+    rwlock.write_text(holder % 999_999_999)
+    forget_dead_locks(rwlock)
+    assert not rwlock.exists()
+
+
+def test_lock_is_put_in_order(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages:\n  b:\n    cmd: b\n  a:\n    cmd: a\n")
+    sort_lock(lock, ["a", "b"])
+    assert lock_order(lock) == ["a", "b"]
+
+
+def test_picture_groups_stages_by_name() -> None:
+    parents = {"one": [], "two@x": ["one"], "two@y": ["one"], "three": ["two@x"]}
+    text = picture({address: frozenset(names) for address, names in parents.items()})
+    assert '    two["two<br/>× 2"]' in text
+    assert "    one --> two" in text
+    assert "    two --> three" in text
