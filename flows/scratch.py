@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
+from tasks.cache import whole
 from tasks.errors import UserError
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
@@ -34,12 +35,18 @@ def make_copy(project: Path, target: Path, changes: Mapping[str, Any]) -> None:
         if name.split("/")[0] not in RESULTS and (project / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(project / name, target / name)
-    params = target / "params.yaml"
-    content = merged(yaml.safe_load(params.read_text()), changes)
-    params.write_text(yaml.safe_dump(content, sort_keys=False))
+    change_params(target / "params.yaml", changes)
     who = ["-c", "user.name=lesionflow", "-c", "user.email=lesionflow@localhost"]
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "Scratch copy"]):
         subprocess.run(["git", *command], cwd=target, check=True)
+
+
+def change_params(path: Path, changes: Mapping[str, Any]) -> None:
+    """Merge `changes` into a params.yaml."""
+    yaml = YAML()  # reads numbers as DVC does
+    content = merged(yaml.load(path), changes)
+    with whole(path) as beside:
+        yaml.dump(content, beside)
 
 
 def merged(content: Any, changes: Any) -> Any:

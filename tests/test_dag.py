@@ -12,20 +12,13 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import yaml
 from conftest import PROJECT, SMALL, dvc, environment, repro
 from sklearn import metrics
 
 from flows import scratch
+from flows.scratch import change_params
 from tasks.cache import file_hash
 from tasks.classes import CLASSES
-
-
-def change(project: Path, changes: dict[str, Any]) -> None:
-    """Merge `changes` into the project's params.yaml."""
-    params = project / "params.yaml"
-    content = scratch.merged(yaml.safe_load(params.read_text()), changes)
-    params.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def seconds(project: Path, experiment: str) -> dict[str, str]:
@@ -39,19 +32,19 @@ def test_second_run_runs_no_stage(built: Path) -> None:
 
 
 def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) -> None:
-    change(project, {"experiments": {"baseline": {"epochs": 3}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 3}}})
     assert repro(project) == {"train@baseline", "evaluate@baseline", "report"}
 
 
 def test_changed_split_seed_decodes_nothing_again(project: Path) -> None:
-    change(project, {"split": {"seed": 1}})
+    change_params(project / "params.yaml", {"split": {"seed": 1}})
     assert repro(project, "split@lesion", "split@image") == {"split@lesion", "split@image"}
     assert repro(project, "preprocess") == set()
 
 
 def test_more_runs_train_only_the_new_ones(project: Path) -> None:
     before = seconds(project, "baseline")
-    change(project, {"experiments": {"baseline": {"runs": 3}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"runs": 3}}})
     repro(project, "train@baseline")
     after = seconds(project, "baseline")
     assert set(after) == {"seed-0", "seed-1", "seed-2"}
@@ -59,7 +52,7 @@ def test_more_runs_train_only_the_new_ones(project: Path) -> None:
 
 
 def test_fewer_runs_leave_no_model_behind(project: Path) -> None:
-    change(project, {"experiments": {"baseline": {"runs": 1}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"runs": 1}}})
     repro(project, "train@baseline")
     assert [path.name for path in (project / "models" / "baseline").iterdir()] == ["seed-0"]
     assert set(seconds(project, "baseline")) == {"seed-0"}
@@ -113,7 +106,7 @@ def plain_metrics(run: pd.DataFrame) -> dict[str, float]:
 
 
 def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> None:
-    change(project, {"experiments": {"baseline": {"runs": 3, "epochs": 4}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"runs": 3, "epochs": 4}}})
     stage = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train@baseline"],
         cwd=project,
@@ -178,7 +171,7 @@ def test_lost_product_is_made_again(project: Path, damage: str) -> None:
 def test_bad_setting_fails_with_one_message_and_loses_nothing(project: Path) -> None:
     model = project / "models" / "baseline" / "seed-0" / "model.keras"
     before = file_hash(model)
-    change(project, {"experiments": {"baseline": {"learning_rate": 7}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"learning_rate": 7}}})
     done = dvc(project, "repro", "train@baseline")
     assert done.returncode != 0
     assert "experiments.baseline.learning_rate" in done.stdout
@@ -187,7 +180,7 @@ def test_bad_setting_fails_with_one_message_and_loses_nothing(project: Path) -> 
 
 
 def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
-    change(project, {"oversample": {"smote": {"k_neighbors": 500}}})
+    change_params(project / "params.yaml", {"oversample": {"smote": {"k_neighbors": 500}}})
     done = dvc(project, "repro", "oversample@smote")
     assert done.returncode != 0
     assert "oversample.smote.k_neighbors is 500" in done.stdout

@@ -13,10 +13,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-import yaml
 from conftest import environment
 
-from flows import scratch
+from flows.scratch import change_params
 
 TIMEOUT = 300  # seconds, on a busy machine
 
@@ -138,10 +137,7 @@ def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) ->
     assert {run["state"]["type"] for run in scheduled} == {"SCHEDULED"}
     assert site.deployment("study")["schedules"][0]["schedule"]["timezone"] == "UTC"
 
-    params = site.project / "params.yaml"
-    content = yaml.safe_load(params.read_text())
-    changes = {"experiments": {"baseline": {"epochs": 40}}}
-    params.write_text(yaml.safe_dump(scratch.merged(content, changes), sort_keys=False))
+    change_params(site.project / "params.yaml", {"experiments": {"baseline": {"epochs": 40}}})
 
     first = site.trigger("nightly", jobs=2)
     wait_for(lambda: site.state(first)["type"] == "RUNNING")
@@ -162,7 +158,9 @@ def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) ->
 
 def test_study_works_in_a_scratch_copy(site: Site) -> None:
     before = (site.project / "dvc.lock").read_bytes()
-    run = site.trigger("study", changes={"train": {"runs": 3, "epochs": 1}})
+    others = {"baseline-smote": None, "baseline-by-image": None}
+    changes = {"train": {"runs": 3, "epochs": 1}, "experiments": others}
+    run = site.trigger("study", changes=changes)
     state = site.final(run)
     assert state["type"] == "COMPLETED", state
     assert (site.project / "dvc.lock").read_bytes() == before

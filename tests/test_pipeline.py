@@ -9,17 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
 from flows import scratch
 from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
-
-
-def change(project: Path, changes: dict[str, object]) -> None:
-    params = project / "params.yaml"
-    content = scratch.merged(yaml.safe_load(params.read_text()), changes)
-    params.write_text(yaml.safe_dump(content, sort_keys=False))
+from flows.scratch import change_params
 
 
 def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +38,7 @@ def test_leaves_what_dvc_repro_leaves(built: Path, tmp_path: Path) -> None:
 
 
 def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
-    change(project, {"experiments": {"baseline": {"epochs": 3}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 3}}})
     before = (project / "dvc.lock").read_bytes()
     done = pipeline(project, "--dry")
     assert done.stdout.splitlines() == [
@@ -56,7 +50,7 @@ def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
 
 
 def test_target_leaves_the_rest_alone(project: Path) -> None:
-    change(project, {"split": {"seed": 1}})
+    change_params(project / "params.yaml", {"split": {"seed": 1}})
     done = pipeline(project, "--target", "split@lesion")
     assert done.returncode == 0, done.stdout
     assert "1 stages run" in done.stdout
@@ -64,8 +58,8 @@ def test_target_leaves_the_rest_alone(project: Path) -> None:
 
 
 def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
-    change(
-        project,
+    change_params(
+        project / "params.yaml",
         {"oversample": {"smote": {"k_neighbors": 400}}, "experiments": {"baseline": {"epochs": 1}}},
     )
     done = pipeline(project)
@@ -81,7 +75,7 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     }
     assert "evaluate@baseline" not in dvc(project, "status").stdout
 
-    change(project, {"oversample": {"smote": {"k_neighbors": 3}}})
+    change_params(project / "params.yaml", {"oversample": {"smote": {"k_neighbors": 3}}})
     resumed = pipeline(project)
     assert resumed.returncode == 0, resumed.stdout
     assert "4 stages run" in resumed.stdout
@@ -91,7 +85,7 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
 def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
     project: Path, how: signal.Signals
 ) -> None:
-    change(project, {"experiments": {"baseline": {"epochs": 500}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 500}}})
     log = project / ".cache" / "logs" / "train@baseline.log"
     run = subprocess.Popen(
         [sys.executable, "-m", "flows.pipeline"],
@@ -109,7 +103,7 @@ def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
     assert not psutil.wait_procs(family, timeout=10)[1], "an orphan outlived the run"
     assert not list((project / "models").rglob(".*-model.keras"))
 
-    change(project, {"experiments": {"baseline": {"epochs": 1}}})
+    change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 1}}})
     done = pipeline(project)
     assert done.returncode == 0, done.stdout
     assert not list((project / ".cache").glob("work-*"))
