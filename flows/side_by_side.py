@@ -72,6 +72,7 @@ def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
                 futures[address] = stage.submit(address, force, wait_for=waits, return_state=False)
                 futures[address].add_done_callback(partial(announce, news, address))
         address = news.get()
+        futures[address].wait()  # or `state` asks the server, which hears of it a little later
         ended[address] = str(futures[address].state.name)
         update_progress_artifact(bar, 100 * len(ended) / len(graph))
     failures = [future for future in futures.values() if future.state.is_failed()]
