@@ -4,6 +4,7 @@ import logging
 import os
 import queue
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -30,6 +31,9 @@ LOGS = Path(".cache/logs")
 SHOWN = 15  # last lines of a failed stage
 
 
+ending = threading.Event()
+
+
 class StageError(UserError):
     """A stage failed; the message holds the end of what it printed."""
 
@@ -39,6 +43,8 @@ def stage(address: str, force: bool) -> State[Any]:
     """Run a stage if it is not up to date; DVC owns stages, so Prefect caches none."""
     log = log_path(LOGS, address)
     log.unlink(missing_ok=True)
+    if ending.is_set():
+        raise StageError(f"{address} was not started: the run ends")
     began = time.monotonic()
     try:
         ran = reproduce(address, force=force)
@@ -71,7 +77,11 @@ def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
                 waits: list[Any] = [futures[parent] for parent in parents]
                 futures[address] = stage.submit(address, force, wait_for=waits, return_state=False)
                 futures[address].add_done_callback(partial(announce, news, address))
-        address = news.get()
+        try:
+            address = news.get()
+        except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the stages
+            end_stages()
+            raise
         futures[address].wait()  # or `state` asks the server, which hears of it a little later
         ended[address] = str(futures[address].state.name)
         update_progress_artifact(bar, 100 * len(ended) / len(graph))
@@ -115,18 +125,14 @@ def run_dag(targets: Sequence[str], *, force: bool, jobs: int) -> dict[str, str]
             return stages.with_options(task_runner=runner)(
                 {address: sorted(parents) for address, parents in graph.items()}, force
             )
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C or SIGTERM
-            end_stages()
-            raise
         finally:
             if LOCK.exists():
                 sort_lock(LOCK, order)
 
 
 def end_stages() -> None:
-    """Kill the stages that run."""
+    """Kill the stages that run, and let no other start."""
+    ending.set()
     for child in psutil.Process().children(recursive=True):
         try:
             if "DVC_STAGE" in child.environ():
