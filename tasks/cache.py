@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,9 @@ from tasks.slots import slot
 
 STORE = Path(".cache")
 WORK = "work-"
+parsing = threading.Lock()
+"""CPython 3.11 counts the depth of all threads' parsers in one place and raises SystemError."""
+
 LIBRARIES = (
     "imbalanced-learn",
     "keras",
@@ -98,7 +102,8 @@ def code_hash(module: str) -> str:
         name = waiting.pop()
         if name in trees or (path := module_path(name)) is None:
             continue
-        tree = without_docstrings(ast.parse(path.read_text()))
+        with parsing:
+            tree = without_docstrings(ast.parse(path.read_text()))
         trees[name] = ast.dump(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
