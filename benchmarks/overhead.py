@@ -20,7 +20,7 @@ from flows.scratch import make_copy
 from flows.server import start
 from tasks.settings import SOURCE_VARIABLE
 
-REPEATS = 5
+REPEATS = 3
 SMALL = {
     "download": {"source": "synthetic", "synthetic": {"lesions": 120}},
     "train": {"runs": 1, "epochs": 1},

@@ -3,6 +3,7 @@
 python -m flows.preprocess
 """
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import STORE, whole
+from tasks.cache import STORE, WORK, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, gather, shards
 from tasks.progress import Bar
@@ -26,7 +27,7 @@ def preprocess(settings: Settings) -> None:
     table = check(RAW)
     parts = shards(table)
     with (
-        tempfile.TemporaryDirectory(dir=STORE, prefix="work-") as scratch,
+        tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-") as scratch,
         Bar("decode", len(table), "image") as bar,
     ):
         folders = [Path(scratch) / str(number) for number in range(len(parts))]
