@@ -3,15 +3,13 @@
 python -m flows.preprocess
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import STORE, WORK, whole
+from tasks.cache import scratch, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, gather, shards
 from tasks.progress import Bar
@@ -27,20 +25,20 @@ def preprocess(settings: Settings) -> None:
     table = check(RAW)
     parts = shards(table)
     with (
-        tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-") as scratch,
+        scratch() as folder,
         Bar("decode", len(table), "image") as bar,
     ):
-        folders = [Path(scratch) / str(number) for number in range(len(parts))]
+        folders = [Path(folder) / str(number) for number in range(len(parts))]
         waiting = [
             decode_shard.submit(
-                folder,
+                place,
                 label=f"{len(part)} images from {part['image_id'].iloc[0]}",
                 archive=RAW / part["archive"].iloc[0],
                 images=part["image_id"].tolist(),
                 width=settings.preprocess.width,
                 height=settings.preprocess.height,
             )
-            for folder, part in zip(folders, parts, strict=True)
+            for place, part in zip(folders, parts, strict=True)
         ]
         for finish, part in zip(waiting, parts, strict=True):
             finish()

@@ -217,6 +217,12 @@ def put_in_place(
             shutil.copyfile(object_path(sha256), beside)
 
 
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder in the store for unfinished work; `sweep` removes it if this process is killed."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-")
+
+
 def sweep() -> None:
     """Remove the unfinished work of processes that were killed."""
     for folder in STORE.glob(f"{WORK}*"):
@@ -230,8 +236,7 @@ class CachedTask:
     def __init__(self, work: Callable[..., None], name: str) -> None:
         def run(inputs: dict[str, Any], unkeyed: dict[str, Any]) -> dict[str, str]:
             before = key_of(work, inputs)
-            STORE.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=STORE, prefix=f"{WORK}{os.getpid()}-") as folder:
+            with scratch() as folder:
                 with slot(STORE / "slots"):
                     work(Path(folder), **inputs, **unkeyed)
                 if key_of(work, inputs) != before:
