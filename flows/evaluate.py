@@ -30,6 +30,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
             unkeyed={"report": lambda seed: bar.advance()},
             models=[folder / "model.keras" for folder in models],
             images=Path("data/prepared/images.npy"),
+            table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{setup.split}.csv"),
         )()
     plots = ("confusion", "history", "roc")

@@ -23,6 +23,7 @@ def oversample(settings: Settings, sampling: str) -> None:
             Path("data/oversampled"),
             label=f"{sampling}, by {protocol}",
             images=Path("data/prepared/images.npy"),
+            table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{protocol}.csv"),
             sampler=f"tasks.oversample.samplers.{sampling}:sample",
             settings=settings.oversample[sampling],

@@ -31,9 +31,11 @@ def train(settings: Settings, experiment: str) -> None:
                 aside={"seconds.json": seconds / f"{name}.json"},
                 unkeyed={"report": lambda epoch: bar.advance()},
                 images=Path("data/prepared/images.npy"),
+                table=Path("data/prepared/images.csv"),
                 split=Path(f"data/splits/{setup.split}.csv"),
                 variant=Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz"),
                 model=f"tasks.train.models.{setup.model}:build",
+                network={},
                 seed=seed,
                 **training.model_dump(exclude={"runs"}),
             )

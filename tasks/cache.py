@@ -44,6 +44,7 @@ LIBRARIES = (
     "numpy",
     "pandas",
     "pillow",
+    "pyarrow",
     "scikit-learn",
     "scipy",
     "tensorflow",

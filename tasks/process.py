@@ -8,6 +8,7 @@ machine better than one child with many threads. No child outlives its parent, h
 import importlib
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 import traceback
@@ -36,7 +37,7 @@ _ending = threading.Event()
 
 
 class ProcessError(UserError):
-    """The function raised, or its process died; the message holds the child's traceback."""
+    """The function raised, or its process died."""
 
 
 def call(
@@ -54,7 +55,8 @@ def call(
     Raises
     ------
     ProcessError
-        When the function raises or its process is killed.
+        When the function raises or its process is killed. The message is that of a UserError, or
+        else the whole traceback.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -82,9 +84,17 @@ def call(
             _running.discard(child)
         if failure is None and child.exitcode != 0:
             last = "".join(messages.readlines()[-20:])
-            failure = f"{function} died with exit code {child.exitcode}\n{last}"
+            failure = f"{function} {ended(child.exitcode)}\n{last}"
     if failure is not None:
         raise ProcessError(failure)
+
+
+def ended(code: int | None) -> str:
+    """How a process with this exit code ended, in words."""
+    if code is not None and code < 0:
+        hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+        return f"was ended by {signal.Signals(-code).name}{hint}"
+    return f"died with exit code {code}"
 
 
 def end_all() -> None:
@@ -104,8 +114,9 @@ def _run(function: str, arguments: dict[str, Any], sender: Connection, messages:
         # Imported only now: TensorFlow reads its environment when it is imported.
         work = getattr(importlib.import_module(module), name)
         work(**arguments, report=lambda news: sender.send(("news", news)))
-    except BaseException:
-        sender.send(("failure", traceback.format_exc()))
+    except BaseException as error:
+        known = isinstance(error, UserError)
+        sender.send(("failure", str(error) if known else traceback.format_exc()))
         raise SystemExit(1) from None
 
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tasks import process
+from tasks.errors import UserError
 
 # What the tests call in a child, as "package.module:name".
 HERE = "test_process"
@@ -29,6 +30,10 @@ def environment(report: Any) -> None:
 
 def fail(report: Any) -> None:
     raise ValueError("broken on purpose")
+
+
+def refuse(report: Any) -> None:
+    raise UserError("neighbours: at most 6")
 
 
 def die(report: Any) -> None:
@@ -55,8 +60,15 @@ def test_exception_comes_with_its_traceback() -> None:
         process.call(f"{HERE}:fail")
 
 
+def test_error_of_the_user_comes_without_traceback() -> None:
+    with pytest.raises(process.ProcessError, match=r"^neighbours: at most 6$"):
+        process.call(f"{HERE}:refuse")
+
+
 def test_death_comes_with_last_words() -> None:
-    with pytest.raises(process.ProcessError, match="exit code -9\nlast words"):
+    with pytest.raises(
+        process.ProcessError, match=r"die was ended by SIGKILL \(out of memory\?\)\nlast words"
+    ):
         process.call(f"{HERE}:die")
 
 
@@ -85,7 +97,7 @@ def test_end_all_ends_running_and_later_children(monkeypatch: pytest.MonkeyPatch
         timer.append(threading.Timer(0.1, process.end_all))
         timer[0].start()
 
-    with pytest.raises(process.ProcessError, match="exit code -9"):
+    with pytest.raises(process.ProcessError, match="ended by SIGKILL"):
         process.call(f"{HERE}:sleep", report=end_soon)
-    with pytest.raises(process.ProcessError, match="exit code -9"):
+    with pytest.raises(process.ProcessError, match="ended by SIGKILL"):
         process.call(f"{HERE}:sleep")

@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.errors import UserError
 from tasks.folds import read_fold
-from tasks.train.archive import read_classes
+from tasks.train.archive import read_classes, takes_clinical
 
 BATCH = 512
 
@@ -21,6 +21,7 @@ def predict(
     *,
     models: Sequence[Path],
     images: Path,
+    table: Path,
     split: Path,
     report: Callable[[Any], None],
 ) -> None:
@@ -31,15 +32,17 @@ def predict(
 
     Raises UserError when a model was saved with another order of classes.
     """
-    folds = [read_fold(images, split, fold) for fold in (VALIDATION, TEST)]
-    pixels = np.concatenate([fold[0] for fold in folds])
-    rows = pd.concat([fold[2] for fold in folds], ignore_index=True)
+    folds = [read_fold(images, table, split, fold) for fold in (VALIDATION, TEST)]
+    pixels = np.concatenate([fold.images for fold in folds])
+    clinical = np.concatenate([fold.clinical for fold in folds])
+    rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
     tables = []
     for seed, path in enumerate(models):
         if read_classes(path) != CLASSES:
             raise UserError(f"{path} was saved for the classes {read_classes(path)}: train anew")
         model = keras.saving.load_model(path, compile=False)
-        probabilities = model.predict(pixels, batch_size=BATCH, verbose=0)
+        inputs = (pixels, clinical) if takes_clinical(model) else pixels
+        probabilities = model.predict(inputs, batch_size=BATCH, verbose=0)
         numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
         tables.append(pd.concat([rows.assign(seed=np.int16(seed)), numbers], axis="columns"))
         report(seed)

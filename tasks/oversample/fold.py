@@ -12,7 +12,14 @@ from tasks.oversample.variant import write_variant
 
 @cached("oversample fold")
 def oversample_fold(
-    out: Path, *, images: Path, split: Path, sampler: str, settings: dict[str, Any], name: str
+    out: Path,
+    *,
+    images: Path,
+    table: Path,
+    split: Path,
+    sampler: str,
+    settings: dict[str, Any],
+    name: str,
 ) -> None:
     """Write what the sampler adds to the training fold of `split` as `<name>.npz`.
 
@@ -20,5 +27,6 @@ def oversample_fold(
     """
     module, function = sampler.split(":")
     sample = getattr(importlib.import_module(module), function)
-    pixels, labels, _ = read_fold(images, split, TRAIN)
-    write_variant(out / f"{name}.npz", sample(pixels, labels, **settings))
+    fold = read_fold(images, table, split, TRAIN)
+    added = sample(fold.images, fold.labels, fold.clinical, **settings)
+    write_variant(out / f"{name}.npz", added)

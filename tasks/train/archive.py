@@ -32,6 +32,11 @@ def save_model(model: keras.Model, path: Path) -> None:
     stamped.unlink()
 
 
+def takes_clinical(model: keras.Model) -> bool:
+    """Whether a model has an input `clinical` beside the image: int64 (n, 3), tasks.clinical."""
+    return any(tensor.name == "clinical" for tensor in model.inputs)
+
+
 def renumbered(config: str) -> str:
     """`config` with shared objects numbered as they appear, not by memory address."""
     numbers: dict[str, int] = {}

@@ -3,6 +3,7 @@
 import importlib
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,30 +14,34 @@ import pytest
 from numpy.typing import NDArray
 
 from tasks.classes import CLASSES, FOLDS
+from tasks.clinical import LEVELS, read_clinical
 from tasks.errors import UserError
 from tasks.oversample.fold import oversample_fold
 from tasks.oversample.samplers import augment, none, smote
-from tasks.oversample.variant import Added, read_variant, write_variant
+from tasks.oversample.variant import ARRAYS, Added, read_variant, write_variant
 from tasks.settings import SAMPLERS
 
 COUNTS = np.array([9, 12, 20, 7, 15, 60, 8])
 SHAPE = (6, 8, 3)
 
 
-def training_fold(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images of each class in grey levels of its own, black and white among them."""
+def training_fold(
+    seed: int = 0,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Images of each class in grey levels of its own, black and white among them; any codes."""
     random = np.random.default_rng(seed)
     labels = random.permutation(np.repeat(np.arange(len(CLASSES)), COUNTS))
     lowest = np.array([0, 30, 60, 90, 120, 150, 206])[labels]
     noise = random.integers(0, 50, (len(labels), *SHAPE))
-    return (lowest[:, None, None, None] + noise).astype(np.uint8), labels
+    clinical = random.integers(0, LEVELS, (len(labels), 3))
+    return (lowest[:, None, None, None] + noise).astype(np.uint8), labels, clinical
 
 
 def equal(one: Added, other: Added) -> bool:
     arrays = all(
         np.array_equal(getattr(one, name), getattr(other, name))
         and getattr(one, name).dtype == getattr(other, name).dtype
-        for name in ("rows", "images", "labels")
+        for name in ARRAYS
     )
     return arrays and one.transform == other.transform
 
@@ -44,7 +49,7 @@ def equal(one: Added, other: Added) -> bool:
 @pytest.fixture
 def prepared(tmp_path: Path) -> dict[str, Any]:
     """Arguments of `oversample_fold`: a training image lies in 100 to 149, all others outside."""
-    images, labels = training_fold()
+    images, labels, clinical = training_fold()
     fold = np.random.default_rng(1).choice(FOLDS, len(labels), p=[0.8, 0.1, 0.1])
     darkest = np.select([fold == "train", fold == "test"], [100, 200], 0)[:, None, None, None]
     images = (images % 50 + darkest).astype(np.uint8)
@@ -53,7 +58,10 @@ def prepared(tmp_path: Path) -> dict[str, Any]:
     table = pd.DataFrame({"image_id": names, "lesion_id": names, "dx": diagnoses, "fold": fold})
     np.save(tmp_path / "images.npy", images)
     table.to_csv(tmp_path / "split.csv", index=False)
-    return {"images": tmp_path / "images.npy", "split": tmp_path / "split.csv", "name": "variant"}
+    metadata = {"age": clinical[:, 0] * 4, "sex": "male", "localization": "trunk"}
+    pd.DataFrame(metadata).to_csv(tmp_path / "table.csv", index=False)
+    files = {name: tmp_path / f"{name}.csv" for name in ("split", "table")}
+    return {"images": tmp_path / "images.npy", **files, "name": "variant"}
 
 
 def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
@@ -61,8 +69,14 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def sample(images: NDArray[np.uint8], labels: NDArray[np.int64], *, rate: float) -> Added:
-        seen.update(images=images, labels=labels, rate=rate)
+    def sample(
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        clinical: NDArray[np.int64],
+        *,
+        rate: float,
+    ) -> Added:
+        seen.update(images=images, labels=labels, clinical=clinical, rate=rate)
         return Added(np.array([3]), images[:2], labels[:2])
 
     monkeypatch.setitem(sys.modules, "spy", SimpleNamespace(sample=sample))
@@ -73,6 +87,7 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
     assert 0 < (~inside).sum() < inside.sum()
     np.testing.assert_array_equal(seen["images"], np.load(prepared["images"])[inside])
     assert [CLASSES[label] for label in seen["labels"]] == rows.loc[inside, "dx"].tolist()
+    np.testing.assert_array_equal(seen["clinical"], read_clinical(prepared["table"])[inside])
     assert seen["rate"] == 0.5
     expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
     assert equal(read_variant(tmp_path / "variant.npz"), expected)
@@ -98,8 +113,8 @@ def test_smote_makes_every_class_as_large_as_the_largest() -> None:
 
 def test_smote_stays_between_its_class_pixel_by_pixel() -> None:
     """In uint8 the interpolation would wrap around."""
-    images, labels = training_fold()
-    added = smote.sample(images, labels)
+    images, labels, clinical = training_fold()
+    added = smote.sample(images, labels, clinical)
     assert added.images.dtype == np.uint8
     assert added.images.shape == (len(added.labels), *SHAPE)
     for label in np.unique(added.labels):
@@ -111,7 +126,8 @@ def test_smote_stays_between_its_class_pixel_by_pixel() -> None:
 def test_smote_lies_on_lines_between_neighbours() -> None:
     """Two images a class, one neighbour: what is made is between them, rounded, not cut."""
     images = np.array([0, 255, 10, 11, 12, 13], np.uint8)[:, None, None, None].repeat(3, axis=3)
-    added = smote.sample(images, np.array([0, 0, 1, 1, 1, 1]), k_neighbors=1)
+    codes = np.zeros((6, 3), np.int64)
+    added = smote.sample(images, np.array([0, 0, 1, 1, 1, 1]), codes, k_neighbors=1)
     assert len(added.images) == 2
     assert ((added.images > 0) & (added.images < 255)).all()
 
@@ -136,8 +152,7 @@ def test_more_neighbours_than_the_rarest_class_has() -> None:
 
 @pytest.mark.parametrize("sample", [none.sample, augment.sample])
 def test_none_and_augment_add_no_row(sample: Any) -> None:
-    images, labels = training_fold()
-    added = sample(images, labels)
+    added = sample(*training_fold())
     assert (len(added.rows), added.images.shape, len(added.labels)) == (0, (0, *SHAPE), 0)
 
 
@@ -153,9 +168,9 @@ def test_augment_hands_its_settings_on() -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     """What a sampler adds can be trained on, is the same every time and survives being stored."""
-    images, labels = training_fold()
+    images, labels, clinical = training_fold()
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
-    added = sample(images, labels)
+    added = sample(images, labels, clinical)
     assert (added.rows.dtype, added.images.dtype, added.labels.dtype) == (
         np.int64,
         np.uint8,
@@ -164,15 +179,24 @@ def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     assert added.images.shape == (len(added.labels), *SHAPE)
     assert np.isin(added.labels, labels).all()
     assert np.isin(added.rows, np.arange(len(images))).all()
-    assert equal(sample(images, labels), added)
+    assert len(added.clinical) in (0, len(added.images))
+    assert len(added.class_weights) in (0, len(CLASSES))
+    assert equal(sample(images, labels, clinical), added)
     write_variant(tmp_path / "variant.npz", added)
     assert equal(read_variant(tmp_path / "variant.npz"), added)
 
 
 def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:
-    images, labels = training_fold()
-    one = Added(np.array([5, 5, 0]), images[:4], labels[:4], {"zoom": 0.1, "flip": True})
-    other = Added(one.rows, one.images, one.labels, {"flip": True, "zoom": 0.1})
+    images, labels, clinical = training_fold()
+    one = Added(
+        np.array([5, 5, 0]),
+        images[:4],
+        labels[:4],
+        clinical[:4],
+        np.linspace(1, 2, 7),
+        {"zoom": 0.1, "flip": True},
+    )
+    other = replace(one, transform={"flip": True, "zoom": 0.1})
     for name, added in {"one.npz": one, "other.npz": other}.items():
         write_variant(tmp_path / name, added)
     assert equal(read_variant(tmp_path / "one.npz"), one)

@@ -19,6 +19,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 def sample(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
+    clinical: NDArray[np.int64],
     *,
     rotation_range: Degrees = 0,
     zoom_range: Fraction = 0,
@@ -36,4 +37,4 @@ def sample(
         "horizontal_flip": horizontal_flip,
         "vertical_flip": vertical_flip,
     }
-    return Added.nothing(images, transform)
+    return Added.nothing(images, transform=transform)

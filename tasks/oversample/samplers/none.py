@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from tasks.oversample.variant import Added
 
 
-def sample(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Added:
+def sample(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], clinical: NDArray[np.int64]
+) -> Added:
     """Add nothing."""
     return Added.nothing(images)

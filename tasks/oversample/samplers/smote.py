@@ -16,6 +16,7 @@ from tasks.oversample.variant import Added
 def sample(
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
+    clinical: NDArray[np.int64],
     *,
     k_neighbors: Annotated[int, Field(ge=1)] = 5,
     seed: Annotated[int, Field(ge=0)] = 0,
