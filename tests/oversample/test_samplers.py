@@ -17,7 +17,17 @@ from tasks.classes import CLASSES, FOLDS
 from tasks.clinical import LEVELS, read_clinical
 from tasks.errors import UserError
 from tasks.oversample.fold import oversample_fold
-from tasks.oversample.samplers import augment, none, smote
+from tasks.oversample.samplers import (
+    adasyn,
+    augment,
+    flips,
+    kde,
+    none,
+    random,
+    smote,
+    smotenc,
+    weights,
+)
 from tasks.oversample.variant import ARRAYS, Added, read_variant, write_variant
 from tasks.settings import SAMPLERS
 
@@ -29,12 +39,21 @@ def training_fold(
     seed: int = 0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     """Images of each class in grey levels of its own, black and white among them; any codes."""
-    random = np.random.default_rng(seed)
-    labels = random.permutation(np.repeat(np.arange(len(CLASSES)), COUNTS))
+    draw = np.random.default_rng(seed)
+    labels = draw.permutation(np.repeat(np.arange(len(CLASSES)), COUNTS))
     lowest = np.array([0, 30, 60, 90, 120, 150, 206])[labels]
-    noise = random.integers(0, 50, (len(labels), *SHAPE))
-    clinical = random.integers(0, LEVELS, (len(labels), 3))
+    noise = draw.integers(0, 50, (len(labels), *SHAPE))
+    clinical = draw.integers(0, LEVELS, (len(labels), 3))
     return (lowest[:, None, None, None] + noise).astype(np.uint8), labels, clinical
+
+
+def mixed(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images without their class's grey: the classes lie among one another, as ADASYN asks for."""
+    return np.random.default_rng(2).integers(0, 256, images.shape).astype(np.uint8)
+
+
+def sampler(name: str) -> Any:
+    return importlib.import_module(f"tasks.oversample.samplers.{name}").sample
 
 
 def equal(one: Added, other: Added) -> bool:
@@ -165,11 +184,76 @@ def test_augment_hands_its_settings_on() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["adasyn", "kde", "random", "smote", "smotenc"])
+def test_every_class_becomes_about_as_large_as_the_largest(name: str) -> None:
+    images, labels, clinical = training_fold()
+    added = sampler(name)(mixed(images), labels, clinical)
+    counts = COUNTS + np.bincount(np.concatenate([labels[added.rows], added.labels]))
+    np.testing.assert_allclose(counts, COUNTS.max(), rtol=0.1 if name == "adasyn" else 0)
+
+
+def test_adasyn_where_no_class_is_near_another() -> None:
+    with pytest.raises(UserError, match="raise n_neighbors, or take smote"):
+        adasyn.sample(*training_fold())
+
+
+def test_random_repeats_images_of_the_fold() -> None:
+    added = random.sample(*training_fold())
+    assert len(added.images) == 0
+    assert len(np.unique(added.rows)) > 40
+
+
+def test_kde_scatters_around_images_by_its_bandwidth() -> None:
+    """Every made image is one of its class plus noise; without bandwidth it is one of its class."""
+    images, labels, clinical = training_fold()
+    exact = kde.sample(images, labels, clinical, bandwidth=0)
+    spread = []
+    for bandwidth in (0.05, 0.2):
+        added = kde.sample(images, labels, clinical, bandwidth=bandwidth)
+        np.testing.assert_array_equal(added.labels, exact.labels)
+        spread.append(np.abs(added.images.astype(int) - exact.images).mean())
+    for label in np.unique(exact.labels):
+        of_class, made = images[labels == label], exact.images[exact.labels == label]
+        distances = np.abs(made[:, None].astype(int) - of_class).sum(axis=(2, 3, 4))
+        assert (distances.min(axis=1) == 0).all()
+    assert spread[1] == pytest.approx(4 * spread[0], rel=0.2)
+
+
+def test_smotenc_makes_codes_that_its_class_has() -> None:
+    images, labels, clinical = training_fold()
+    clinical[labels == 0] = [[4, 1, 5], [8, 1, 5], [4, 2, 7]] * 3
+    clinical[labels == 3, 0] = 0
+    added = smotenc.sample(images, labels, clinical)
+    assert len(added.clinical) == len(added.images)
+    assert (added.clinical < LEVELS).all()
+    first, unknown = (added.clinical[added.labels == label] for label in (0, 3))
+    assert set(first[:, 0]) <= set(range(4, 9))
+    assert len(set(first[:, 0])) > 2, "age is interpolated"
+    assert set(first[:, 1]) | set(first[:, 2]) <= {1, 2, 5, 7}
+    assert (unknown[:, 0] == 0).all(), "a missing age is a level, not a number"
+
+
+def test_weights_give_every_class_the_same_say() -> None:
+    fold = training_fold()
+    np.testing.assert_allclose(weights.sample(*fold).class_weights * COUNTS, COUNTS.sum() / 7)
+    mild = weights.sample(*fold, exponent=0.5).class_weights
+    assert mild @ COUNTS == pytest.approx(COUNTS.sum())
+    assert mild[3] / mild[5] == pytest.approx((60 / 7) ** 0.5)
+
+
+def test_flips_mirror_both_ways() -> None:
+    assert flips.sample(*training_fold()).transform == {
+        "horizontal_flip": True,
+        "vertical_flip": True,
+    }
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     """What a sampler adds can be trained on, is the same every time and survives being stored."""
     images, labels, clinical = training_fold()
-    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    images = mixed(images)
+    sample = sampler(name)
     added = sample(images, labels, clinical)
     assert (added.rows.dtype, added.images.dtype, added.labels.dtype) == (
         np.int64,

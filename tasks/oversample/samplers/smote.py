@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.errors import UserError
+from tasks.oversample.pixels import check_neighbours, flat, levels, made
 from tasks.oversample.variant import Added
 
 
@@ -27,19 +27,7 @@ def sample(
     """
     from imblearn.over_sampling import SMOTE
 
-    smallest = np.unique(labels, return_counts=True)[1].min()
-    if smallest <= k_neighbors:
-        raise UserError(
-            f"oversample.smote.k_neighbors is {k_neighbors}, but the rarest class has only "
-            f"{smallest} training images: at most {smallest - 1}"
-        )
-    # In uint8 the interpolation wraps around and corrupts the images.
-    pixels = images.reshape(len(images), -1).astype(np.float32)
+    check_neighbours("oversample.smote.k_neighbors", k_neighbors, labels)
     sampler = SMOTE(k_neighbors=k_neighbors, random_state=seed)
-    resampled, targets = sampler.fit_resample(pixels, labels)
-    synthetic = np.rint(resampled[len(images) :]).astype(np.uint8)
-    return Added(
-        rows=np.empty(0, np.int64),
-        images=synthetic.reshape(-1, *images.shape[1:]),
-        labels=targets[len(images) :].astype(np.int64),
-    )
+    resampled, targets = sampler.fit_resample(flat(images), labels)
+    return made(levels(resampled[len(images) :]), targets[len(images) :], images)

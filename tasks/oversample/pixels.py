@@ -1,0 +1,75 @@
+"""Images as the table that imbalanced-learn's samplers take, and back."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import UserError
+from tasks.oversample.variant import Added
+
+PIECE = 2000
+
+
+def flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image a row, float32: in uint8 the interpolation wraps around and corrupts the images."""
+    return images.reshape(len(images), -1).astype(np.float32)
+
+
+def levels(table: NDArray[Any]) -> NDArray[np.uint8]:
+    """Values as grey levels: rounded, and cut to 0 to 255."""
+    return np.rint(table).clip(0, 255).astype(np.uint8)
+
+
+def made(
+    pixels: NDArray[np.uint8], labels: NDArray[Any], like: NDArray[np.uint8], **more: Any
+) -> Added:
+    """Synthetic images, one a row of `pixels`, of the size of those in `like`."""
+    return Added(
+        rows=np.empty(0, np.int64),
+        images=pixels.reshape(-1, *like.shape[1:]),
+        labels=labels.astype(np.int64),
+        **more,
+    )
+
+
+def class_by_class(
+    make: Callable[..., Any], table: NDArray[np.float32], labels: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Rows, as `levels`, that fill every smaller class up to the largest, and their labels.
+
+    make: gives an imbalanced-learn sampler, one that makes a class's rows from that class alone,
+    for `sampling_strategy` and `random_state`. It sees one class at a time and makes PIECE rows at
+    a time, which costs a fraction of the memory that all of them at once do.
+    """
+    counts = np.bincount(labels)
+    rows, of = [np.empty((0, table.shape[1]), np.uint8)], [np.empty(0, np.int64)]
+    for label in np.flatnonzero((counts > 0) & (counts < counts.max())):
+        # One row of another class: samplers refuse a single class.
+        other = np.flatnonzero(labels != label)[:1]
+        chosen = np.concatenate([np.flatnonzero(labels == label), other])
+        missing = counts.max() - counts[label]
+        for piece, begin in enumerate(range(0, missing, PIECE)):
+            enough = counts[label] + min(PIECE, missing - begin)
+            sampler = make(sampling_strategy={int(label): int(enough)}, random_state=seed + piece)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="After over-sampling")
+                resampled, _ = sampler.fit_resample(table[chosen], labels[chosen])
+            rows.append(levels(resampled[len(chosen) :]))
+            of.append(np.full(len(rows[-1]), label))
+    return np.concatenate(rows), np.concatenate(of)
+
+
+def check_neighbours(setting: str, neighbours: int, labels: NDArray[np.int64]) -> None:
+    """Raise UserError where a class has no more than `neighbours` images.
+
+    setting: the key of params.yaml that holds the number.
+    """
+    smallest = np.unique(labels, return_counts=True)[1].min()
+    if smallest <= neighbours:
+        raise UserError(
+            f"{setting} is {neighbours}, but the rarest class has only {smallest} training images: "
+            f"at most {smallest - 1}"
+        )

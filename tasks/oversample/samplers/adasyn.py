@@ -1,0 +1,42 @@
+"""ADASYN on raw pixels: SMOTE that makes most images where other classes are near.
+
+He, Bai, Garcia, Li, "ADASYN: Adaptive Synthetic Sampling Approach for Imbalanced Learning",
+IJCNN 2008, 1322-1328.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tasks.errors import UserError
+from tasks.oversample.pixels import check_neighbours, flat, levels, made
+from tasks.oversample.variant import Added
+
+
+def sample(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    clinical: NDArray[np.int64],
+    *,
+    n_neighbors: Annotated[int, Field(ge=1)] = 5,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> Added:
+    """Interpolate between neighbours until every class is about as large as the largest.
+
+    Raises UserError where a class has no more than `n_neighbors` images, or lies so far from all
+    others that ADASYN does not know where to make images.
+    """
+    from imblearn.over_sampling import ADASYN
+
+    check_neighbours("oversample.adasyn.n_neighbors", n_neighbors, labels)
+    sampler = ADASYN(n_neighbors=n_neighbors, random_state=seed)
+    try:
+        resampled, targets = sampler.fit_resample(flat(images), labels)
+    except RuntimeError:
+        raise UserError(
+            f"oversample.adasyn: a class has no image of another among its {n_neighbors} nearest: "
+            f"raise n_neighbors, or take smote"
+        ) from None
+    return made(levels(resampled[len(images) :]), targets[len(images) :], images)

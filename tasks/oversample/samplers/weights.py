@@ -1,0 +1,26 @@
+"""Class weights: no image is added, those of smaller classes count for more in the loss."""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tasks.classes import CLASSES
+from tasks.oversample.variant import Added
+
+
+def sample(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    clinical: NDArray[np.int64],
+    *,
+    exponent: Annotated[float, Field(ge=0, le=1)] = 1,
+) -> Added:
+    """Weights in proportion to (images of the class) ** -exponent; an image's mean weight is 1.
+
+    1 gives every class the same weight in all (scikit-learn's "balanced"), 0 weighs nothing.
+    """
+    counts = np.bincount(labels, minlength=len(CLASSES))
+    weights = np.maximum(counts, 1) ** -float(exponent)
+    return Added.nothing(images, class_weights=weights / (weights @ counts / len(labels)))
