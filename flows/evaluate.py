@@ -10,9 +10,11 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.evaluate.experiment import predict_experiment, score_experiment
+from tasks.evaluate.experiment import collect_histories, predict_experiment, score_experiment
 from tasks.progress import Bar
 from tasks.settings import Settings
+
+PREDICTIONS = Path("predictions")
 
 
 @flow(name="evaluate", flow_run_name="evaluate {experiment}")
@@ -21,7 +23,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
     setup = settings.experiments[experiment]
     runs = settings.training(experiment).runs
     models = [Path("models") / experiment / f"seed-{seed}" for seed in range(runs)]
-    predictions = Path("predictions") / f"{experiment}.parquet"
+    predictions = PREDICTIONS / f"{experiment}.parquet"
     with Bar(f"evaluate {experiment}", runs, "run") as bar:
         predict_experiment.submit(
             predictions.parent,
@@ -33,7 +35,18 @@ def evaluate(settings: Settings, experiment: str) -> None:
             table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{setup.split}.csv"),
         )()
-    plots = ("confusion", "history", "roc")
+    collect_histories.submit(
+        Path("plots/history"),
+        label=f"histories of {experiment}",
+        histories_of=[folder / "history.csv" for folder in models],
+        name=experiment,
+    )()
+    score(settings, experiment)
+
+
+def score(settings: Settings, experiment: str) -> None:
+    """`metrics/`, and the plots that are drawn from predictions, of one experiment."""
+    plots = ("confusion", "roc")
     score_experiment.submit(
         Path("metrics"),
         label=f"score {experiment}",
@@ -41,8 +54,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
             "metrics.json": Path("metrics") / f"{experiment}.json",
             **{f"{plot}.csv": Path("plots") / plot / f"{experiment}.csv" for plot in plots},
         },
-        predictions=predictions,
-        histories_of=[folder / "history.csv" for folder in models],
+        predictions=PREDICTIONS / f"{experiment}.parquet",
         resamples=settings.evaluate.resamples,
         seed=settings.evaluate.seed,
     )()

@@ -19,17 +19,7 @@ REPORTS = Path("reports")
 @flow(name="report")
 def report(settings: Settings) -> None:
     """`tables.md`, `experiments.md` and `classes.csv` to `reports/`."""
-    experiments = settings.experiments
-    write_tables.submit(
-        REPORTS,
-        label="tables",
-        experiments={
-            name: experiment.model_dump(include={"model", "sampling", "split"})
-            for name, experiment in experiments.items()
-        },
-        metrics={name: Path("metrics") / f"{name}.json" for name in experiments},
-        predictions={name: Path("predictions") / f"{name}.parquet" for name in experiments},
-    )()
+    tables(settings)
     write_classes.submit(
         REPORTS,
         label="class distribution",
@@ -41,6 +31,21 @@ def report(settings: Settings) -> None:
             }
             for protocol in Protocol
         },
+    )()
+
+
+def tables(settings: Settings) -> None:
+    """`tables.md` and `experiments.md`."""
+    experiments = settings.experiments
+    write_tables.submit(
+        REPORTS,
+        label="tables",
+        experiments={
+            name: experiment.model_dump(include={"model", "sampling", "split"})
+            for name, experiment in experiments.items()
+        },
+        metrics={name: Path("metrics") / f"{name}.json" for name in experiments},
+        predictions={name: Path("predictions") / f"{name}.parquet" for name in experiments},
     )()
 
 

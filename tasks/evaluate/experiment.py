@@ -20,21 +20,17 @@ def predict_experiment(out: Path, **arguments: Any) -> None:
 
 
 @cached("score")
-def score_experiment(
-    out: Path, *, predictions: Path, histories_of: Sequence[Path], resamples: int, seed: int
-) -> None:
-    """From the stored predictions of the test fold: `metrics.json` and the data of the plots.
-
-    histories_of: `history.csv` of each run. Writes `confusion.csv`, `roc.csv` and `history.csv`
-    beside the metrics.
-    """
+def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
+    """From the stored predictions of the test fold: `metrics.json`, `confusion.csv`, `roc.csv`."""
     test = read_predictions(predictions, TEST)
     metrics = summarise(test.truth, test.probabilities, test.lesions, resamples, seed)
     content = {**metrics, "runs": len(test.probabilities)}
     (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
-    for name, table in {
-        "confusion": confusion(test),
-        "roc": roc(test),
-        "history": histories(histories_of),
-    }.items():
+    for name, table in {"confusion": confusion(test), "roc": roc(test)}.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+
+
+@cached("histories")
+def collect_histories(out: Path, *, histories_of: Sequence[Path], name: str) -> None:
+    """The `history.csv` of each run below one another, as `<name>.csv`."""
+    histories(histories_of).to_csv(out / f"{name}.csv", index=False, float_format="%.6g")

@@ -1,0 +1,48 @@
+"""Every number anew from the stored predictions.
+
+    python -m flows.recompute
+
+Needs what git tracks and nothing else: no images, no models, no cache. Leaves the metrics, plots
+and tables that the stages `evaluate` and `report` leave: they too compute them from predictions.
+"""
+
+import sys
+
+import typer
+from prefect import flow
+
+from flows.evaluate import PREDICTIONS, score
+from flows.report import tables
+from flows.server import server
+from tasks.errors import UserError
+from tasks.progress import Bar
+from tasks.settings import Settings, load
+
+
+@flow(name="recompute")
+def recompute(settings: Settings) -> None:
+    """Metrics and plots of each experiment, then the tables."""
+    with Bar("recompute", len(settings.experiments), "experiment") as bar:
+        for experiment in settings.experiments:
+            score(settings, experiment)
+            bar.advance()
+    tables(settings)
+
+
+def main() -> None:
+    """Compute every number anew from predictions/, without data and models."""
+    try:
+        settings = load()
+        for experiment in settings.experiments:
+            path = PREDICTIONS / f"{experiment}.parquet"
+            if not path.exists():
+                raise UserError(f"{path} is missing: `dvc repro evaluate@{experiment}` makes it")
+        with server():
+            recompute(settings)
+    except UserError as error:
+        print(f"recompute: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)
