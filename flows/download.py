@@ -33,7 +33,6 @@ def download(settings: Settings) -> None:
             download_file.submit(
                 RAW,
                 label=file.name,
-                link=True,
                 unkeyed={"location": file.location, "size": file.size, "report": bar.part()},
                 name=file.name,
                 digest=file.digest,

@@ -208,23 +208,13 @@ def kept(products: dict[str, str]) -> bool:
     )
 
 
-def put_in_place(
-    products: dict[str, str], out: Path, aside: dict[str, Path], *, link: bool
-) -> None:
-    """Bring products from the store to the folder `out`, each whole or not at all.
+def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path]) -> None:
+    """Copy products from the store to the folder `out`, each whole or not at all.
 
     aside: products that go to a path of their own instead.
-    link: by hard link where the file system allows it, for files too large to hold twice. Such a
-    file is read-only.
     """
     for name, sha256 in products.items():
         with whole(aside.get(name, out / name)) as beside:
-            if link:
-                try:
-                    os.link(object_path(sha256), beside)
-                    continue
-                except OSError:
-                    pass
             shutil.copyfile(object_path(sha256), beside)
 
 
@@ -274,7 +264,6 @@ class CachedTask:
         out: Path,
         *,
         label: str,
-        link: bool = False,
         aside: dict[str, Path] | None = None,
         unkeyed: dict[str, Any] | None = None,
         **inputs: Any,
@@ -285,7 +274,7 @@ class CachedTask:
         ----------
         out: folder for the products.
         label: the name of the task run, for people.
-        link, aside: see `put_in_place`.
+        aside: see `put_in_place`.
         unkeyed: keywords of the function that have no part in the result, such as `report`.
 
         Returns
@@ -306,7 +295,7 @@ class CachedTask:
                 raise
             if not kept(products):
                 products = labelled.with_options(refresh_cache=True)(*given)
-            put_in_place(products, out, aside or {}, link=link)
+            put_in_place(products, out, aside or {})
 
         return finish
 
