@@ -9,7 +9,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import scratch, whole
+from tasks.cache import leave_only, scratch, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, gather, shards
 from tasks.progress import Bar
@@ -47,6 +47,7 @@ def preprocess(settings: Settings) -> None:
             gather(folders, parts, beside)
     with whole(PREPARED / "images.csv") as beside:
         table.drop(columns="archive").to_csv(beside, index=False)
+    leave_only(PREPARED, ["images.npy", "images.csv"])
 
 
 def main() -> None:

@@ -61,10 +61,14 @@ class ChangedInputError(UserError):
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` at the end, removed on an error."""
+    """A path beside `path` to write to; renamed to `path` at the end, removed on an error.
+
+    What a kill leaves there goes when `path` is written again: so the name is always the same.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The name keeps its suffix, which some writers go by.
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    beside = path.with_name(f".part-{path.name}")
+    beside.unlink(missing_ok=True)
     try:
         yield beside
         os.replace(beside, path)
@@ -208,14 +212,17 @@ def kept(products: dict[str, str]) -> bool:
     )
 
 
-def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path]) -> None:
+def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path]) -> list[str]:
     """Copy products from the store to the folder `out`, each whole or not at all.
 
     aside: products that go to a path of their own instead.
+
+    Returns the names of those in `out`.
     """
     for name, sha256 in products.items():
         with whole(aside.get(name, out / name)) as beside:
             shutil.copyfile(object_path(sha256), beside)
+    return [name for name in products if name not in aside]
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -267,7 +274,7 @@ class CachedTask:
         aside: dict[str, Path] | None = None,
         unkeyed: dict[str, Any] | None = None,
         **inputs: Any,
-    ) -> Callable[[], None]:
+    ) -> Callable[[], list[str]]:
         """Start the task on the flow's task runner.
 
         Parameters
@@ -279,13 +286,14 @@ class CachedTask:
 
         Returns
         -------
-        A function that waits for the task, raises what it raised, and puts its products in place.
+        A function that waits for the task, raises what it raised, puts its products in place and
+        returns the names of those in `out`.
         """
         labelled = self.task.with_options(task_run_name=label)
         given = (key_of(self.work, inputs), inputs, unkeyed or {})
         future = labelled.submit(*given)
 
-        def finish() -> None:
+        def finish() -> list[str]:
             try:
                 products = future.result()
             except Exception:
@@ -295,7 +303,7 @@ class CachedTask:
                 raise
             if not kept(products):
                 products = labelled.with_options(refresh_cache=True)(*given)
-            put_in_place(products, out, aside or {})
+            return put_in_place(products, out, aside or {})
 
         return finish
 

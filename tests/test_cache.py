@@ -194,6 +194,18 @@ def test_whole_file_appears_only_when_it_is_finished() -> None:
     assert os.listdir("deep") == ["file.txt"]
 
 
+def test_file_that_a_kill_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    code = "import os, sys; from pathlib import Path; from tasks.cache import whole\n"
+    code += "with whole(Path(sys.argv[1])) as beside: beside.write_text('half'); os._exit(9)"
+    assert python(PROJECT, "-c", code, str(target)).returncode == 9
+    assert len(os.listdir(tmp_path)) == 2, "in.txt, and what is left over"
+    with cache.whole(target) as beside:
+        assert not beside.exists()
+        beside.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == ["file.txt", "in.txt"]
+
+
 def test_leave_only_removes_the_rest() -> None:
     for name in ("keep", "go"):
         Path("folder", name).mkdir(parents=True)
