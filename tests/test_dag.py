@@ -80,7 +80,9 @@ def test_clean_runs_agree_to_the_byte(built: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["built", "committed"])
 def test_metrics_are_those_of_scikit_learn(folder: str, request: pytest.FixtureRequest) -> None:
     project = PROJECT if folder == "committed" else request.getfixturevalue("built")
-    for path in sorted((project / "metrics").glob("*.json")):
+    stored_metrics = sorted((project / "metrics").glob("*.json"))
+    assert stored_metrics
+    for path in stored_metrics:
         stored = json.loads(path.read_text())
         table = pd.read_parquet(project / "predictions" / f"{path.stem}.parquet")
         expected = [plain_metrics(run) for _, run in table[table["fold"] == "test"].groupby("seed")]
