@@ -210,6 +210,16 @@ def test_source_of_this_machine_stands_in(tmp_path: Path, monkeypatch: pytest.Mo
     assert load(PARAMS) == plain
 
 
+def test_first_experiment_that_trains_as_shared_is_set_beside_the_papers(tmp_path: Path) -> None:
+    plain = load(PARAMS).of_paper()
+    assert plain["baseline", "smote", "image"] == "baseline-smote-by-image"
+    other = {"slow": {**EXPERIMENT, "epochs": 90}, "again": EXPERIMENT}
+    assert load(written(tmp_path, {"experiments": other})).of_paper() == plain
+    changes = {"baseline": {"learning_rate": 0.01}, "many": {**EXPERIMENT, "runs": 50}}
+    changed = load(written(tmp_path, {"experiments": changes})).of_paper()
+    assert changed == {**plain, ("baseline", "none", "lesion"): "many"}
+
+
 def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:
     own = {"runs": 50, "epochs": 2}
     settings = load(written(tmp_path, {"experiments": {"optimized": own}}))
