@@ -26,6 +26,7 @@ demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
 	python -m flows.demo
 
 repro: env ## Run every stage whose inputs changed, on the data set of params.yaml
+	python -m flows.settings
 	dvc repro
 
 run: env ## The same with independent stages side by side

@@ -15,6 +15,7 @@ from dvc.exceptions import DvcException
 
 from flows.dag import changed_stages, forget_dead_locks, open_repo, read_graph
 from tasks.errors import UserError
+from tasks.settings import load
 from tasks.slots import cores
 
 
@@ -33,6 +34,7 @@ def main(
     """Bring every stage up to date, independent ones side by side."""
     targets = target or []
     try:
+        load()
         forget_dead_locks(Path(".dvc/tmp/rwlock"))
         with open_repo() as repo:
             graph = read_graph(repo, targets)
