@@ -58,4 +58,4 @@ readme: env ## Put the picture of the DAG and the committed numbers into README.
 	python -m flows.readme
 
 clean: ## Remove demo/ and the caches of the tools
-	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo .part-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
     try:
         threading.Thread(target=end_with, args=(owner_process(),), daemon=True).start()
         settings = load()
+        refuse_unknown(settings, arguments)
         sweep()
         with server():
             runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs())
@@ -40,6 +42,14 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
     except UserError as error:
         print(f"{flow.name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
+    """Raise UserError for an experiment or a sampling that params.yaml does not have."""
+    names = {"experiment": list(settings.experiments), "sampling": list(settings.oversample)}
+    for kind, name in arguments.items():
+        if name not in names.get(kind, [name]):
+            raise UserError(f"unknown {kind} {name!r}; one of {', '.join(names[kind])}")
 
 
 def read_by(stage: str, settings: Settings, **arguments: str) -> Any:

@@ -54,6 +54,26 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
         run(work, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [("train", "experiment"), ("evaluate", "experiment"), ("oversample", "sampling")],
+)
+def test_name_that_does_not_exist_is_told(
+    stage: str,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(PROJECT)
+
+    @flow(name=stage)
+    def work() -> None: ...
+
+    with pytest.raises(SystemExit):
+        run(work, **{kind: "nosuch"})
+    assert capsys.readouterr().err.startswith(f"{stage}: unknown {kind} 'nosuch'; one of ")
+
+
 ORPHAN = """
 import os, sys, time
 import psutil
