@@ -26,6 +26,7 @@ demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
 	python -m flows.demo
 
 repro: env ## Run every stage whose inputs changed, on the data set of params.yaml
+	python -m flows.settings
 	dvc repro
 
 run: env ## The same with independent stages side by side
@@ -57,4 +58,4 @@ readme: env ## Put the picture of the DAG and the committed numbers into README.
 	python -m flows.readme
 
 clean: ## Remove demo/ and the caches of the tools
-	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo .part-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

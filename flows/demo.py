@@ -4,6 +4,7 @@ python -m flows.demo
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from flows.scratch import make_copy
+from flows.scratch import files, make_copy
+from tasks.cache import digest, file_hash
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
 
@@ -21,14 +23,37 @@ CHANGES = {
 }
 
 
+COPIED = Path(".cache/copied")  # in the copy: what it was made of
+
+
+def copy_once(project: Path, folder: Path) -> None:
+    """Copy `project` to `folder`, whole or not at all, unless that is a copy of it already.
+
+    Raises UserError when `folder` is anything else, as a copy of the project before a change is.
+    """
+    content = digest({name: file_hash(project / name) for name in files(project)})
+    if folder.exists():
+        if not (folder / COPIED).exists() or (folder / COPIED).read_text() != content:
+            raise UserError(
+                f"{folder} is there already, and is no copy of the project as it is now: remove it "
+                "(`make clean` removes demo/) or move it away, and run this again"
+            )
+        return
+    beside = folder.with_name(f".part-{folder.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    make_copy(project, beside, CHANGES)
+    (beside / COPIED).parent.mkdir()
+    (beside / COPIED).write_text(content)
+    beside.rename(folder)
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="Where to make the copy.")] = Path("demo"),
 ) -> None:
     """Copy the project, run its DAG on made-up lesions with short trainings, show the numbers."""
     environment = {name: value for name, value in os.environ.items() if name != SOURCE_VARIABLE}
     try:
-        if not (folder / "dvc.lock").exists():
-            make_copy(Path.cwd(), folder, CHANGES)
+        copy_once(Path.cwd(), folder)
         done = subprocess.run([sys.executable, "-m", "flows.pipeline"], cwd=folder, env=environment)
         if done.returncode:
             raise UserError(f"the run in {folder} failed; run this again to go on from there")

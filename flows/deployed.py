@@ -20,6 +20,7 @@ from flows.side_by_side import run_dag
 from tasks.compare import as_markdown, summary
 from tasks.report.artifacts import confusion_tables
 from tasks.settings import SOURCE_VARIABLE
+from tasks.slots import cores
 
 SCRATCH = Path(".cache/scratch")
 
@@ -50,7 +51,7 @@ def bring_up_to_date(
     targets: Sequence[str], force: bool, jobs: int | None, compare_to: str | None
 ) -> State[Any]:
     """Run the DAG of the working directory, make the artifacts, and say what moved."""
-    run_dag(targets, force=force, jobs=jobs or os.cpu_count() or 1)
+    run_dag(targets, force=force, jobs=jobs or cores())
     show("metrics", Path("reports/experiments.md").read_text())
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:

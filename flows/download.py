@@ -23,7 +23,8 @@ def download(settings: Settings) -> None:
     """A cached task a file, or one for the whole made-up data set."""
     source = settings.download.source
     if source == "synthetic":
-        synthesise.submit(RAW, label="synthetic", **settings.download.synthetic.model_dump())()
+        made_up = settings.download.synthetic.model_dump()
+        leave_only(RAW, synthesise.submit(RAW, label="synthetic", **made_up)())
         return
     files = list_files(source, Path.cwd())
     sizes = [file.size for file in files]
@@ -33,7 +34,6 @@ def download(settings: Settings) -> None:
             download_file.submit(
                 RAW,
                 label=file.name,
-                link=True,
                 unkeyed={"location": file.location, "size": file.size, "report": bar.part()},
                 name=file.name,
                 digest=file.digest,

@@ -6,7 +6,6 @@ Leaves what `dvc repro` would leave. What is up to date is found out without Pre
 is to be done, nothing starts.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,8 @@ from dvc.exceptions import DvcException
 
 from flows.dag import changed_stages, forget_dead_locks, open_repo, read_graph
 from tasks.errors import UserError
+from tasks.settings import load
+from tasks.slots import cores
 
 
 def main(
@@ -24,7 +25,7 @@ def main(
     ] = None,
     jobs: Annotated[
         int, typer.Option(min=1, help="Pieces of work at once.", show_default="number of cores")
-    ] = os.cpu_count() or 1,
+    ] = cores(),
     force: Annotated[bool, typer.Option("--force", help="Run stages that are up to date.")] = False,
     dry: Annotated[
         bool, typer.Option("--dry", help="Say what would run, and run nothing.")
@@ -33,6 +34,7 @@ def main(
     """Bring every stage up to date, independent ones side by side."""
     targets = target or []
     try:
+        load()
         forget_dead_locks(Path(".dvc/tmp/rwlock"))
         with open_repo() as repo:
             graph = read_graph(repo, targets)

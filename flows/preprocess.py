@@ -9,9 +9,9 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import scratch, whole
+from tasks.cache import leave_only, scratch, whole
 from tasks.preprocess.check import check
-from tasks.preprocess.shards import decode_shard, gather, shards
+from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
 from tasks.progress import Bar
 from tasks.settings import Settings
 
@@ -40,13 +40,12 @@ def preprocess(settings: Settings) -> None:
             )
             for place, part in zip(folders, parts, strict=True)
         ]
-        for finish, part in zip(waiting, parts, strict=True):
-            finish()
-            bar.advance(len(part))
+        finish_all(waiting, parts, RAW, bar.advance)
         with whole(PREPARED / "images.npy") as beside:
             gather(folders, parts, beside)
     with whole(PREPARED / "images.csv") as beside:
         table.drop(columns="archive").to_csv(beside, index=False)
+    leave_only(PREPARED, ["images.npy", "images.csv"])
 
 
 def main() -> None:

@@ -40,10 +40,8 @@ def tables(settings: Settings) -> None:
     write_tables.submit(
         REPORTS,
         label="tables",
-        experiments={
-            name: experiment.model_dump(include={"model", "sampling", "split"})
-            for name, experiment in experiments.items()
-        },
+        splits=[(name, experiment.split) for name, experiment in experiments.items()],
+        of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
         metrics={name: Path("metrics") / f"{name}.json" for name in experiments},
         predictions={name: Path("predictions") / f"{name}.parquet" for name in experiments},
     )()

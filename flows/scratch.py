@@ -14,30 +14,44 @@ from tasks.errors import UserError
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
 
 
+def files(project: Path) -> list[str]:
+    """What git tracks, or would track, in `project`, but for results.
+
+    Raises UserError when git does not know the project, as in a tarball of it.
+    """
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    if listing.returncode:
+        raise UserError(
+            f"{project.resolve()} is no git repository, and DVC needs one: clone the project, or "
+            f"run `git init` there ({listing.stderr.strip()})"
+        )
+    return [
+        name
+        for name in filter(None, listing.stdout.split("\0"))
+        if name.split("/")[0] not in RESULTS and (project / name).is_file()
+    ]
+
+
 def make_copy(project: Path, target: Path, changes: Mapping[str, Any]) -> None:
-    """Copy what git tracks, or would track, in `project` to `target`, as a repository of its own.
+    """Copy the `files` of `project` to `target`, as a repository of its own.
 
     changes: merged into the copy's params.yaml; a mapping into a mapping, anything else in place
     of what was there.
 
-    Raises UserError when `target` exists.
+    Raises UserError when `target` exists, or as `files` does.
     """
     if target.exists():
         raise UserError(f"{target} is there already: remove it, or move it away")
-    listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=project,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listing.stdout.split("\0")):
-        if name.split("/")[0] not in RESULTS and (project / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / name, target / name)
+    for name in files(project):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(project / name, target / name)
     change_params(target / "params.yaml", changes)
-    who = ["-c", "user.name=lesionflow", "-c", "user.email=lesionflow@localhost"]
-    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "Scratch copy"]):
+    # Whatever the user's own git asks of a commit: a name, a signature, hooks.
+    own = ["user.name=lesionflow", "user.email=lesionflow@localhost", "commit.gpgsign=false"]
+    settings = [word for setting in own for word in ("-c", setting)]
+    commit = [*settings, "commit", "-q", "--no-verify", "-m", "Scratch copy"]
+    for command in (["init", "-q"], ["add", "."], commit):
         subprocess.run(["git", *command], cwd=target, check=True)
 
 

@@ -14,9 +14,9 @@ from tasks.settings import load
 def main() -> None:
     """Print the table."""
     found = {
-        (setup.model, setup.sampling): median_seconds(Path("seconds") / name)
-        for name, setup in load().experiments.items()
-        if setup.split == "image"
+        (model, sampling): median_seconds(Path("seconds") / name)
+        for (model, sampling, split), name in load().of_paper().items()
+        if split == "image"
     }
     print(seconds_table(found))
 

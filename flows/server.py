@@ -33,18 +33,21 @@ def owner_process() -> psutil.Process:
 
     DVC sets DVC_STAGE for its commands, so the nearest ancestor without the same value is DVC (in
     between stands a shell).
+
+    Raises UserError when that `dvc` is gone: the nearest ancestor is then what adopts orphans, and
+    that is no Python.
     """
     process = psutil.Process()
     stage = os.environ.get("DVC_STAGE")
     if stage is None:
         return process
-    for ancestor in process.parents():
-        try:
-            if ancestor.environ().get("DVC_STAGE") != stage:
-                return ancestor
-        except psutil.Error:
-            break
-    return process
+    try:
+        owner = next(one for one in process.parents() if one.environ().get("DVC_STAGE") != stage)
+        if Path(owner.exe()).name.startswith(("python", "dvc")):  # DVC's packages have no Python
+            return owner
+    except (StopIteration, psutil.Error):
+        pass
+    raise UserError("the `dvc` that started this stage is gone; run it again")
 
 
 def alive(pid: int, started: float) -> bool:

@@ -4,16 +4,18 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prefect import Flow
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.server import alive, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
-from tasks.settings import load
+from tasks.settings import Settings, load
 from tasks.slots import jobs
 
 LOGS_VARIABLE = "LESIONFLOW_LOGS"
@@ -26,19 +28,37 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
     The process ends when the `dvc` that started it does: an orphan and its rerun would both write.
     """
     redirect_output()
-    threading.Thread(target=end_with_owner, daemon=True).start()
     try:
+        threading.Thread(target=end_with, args=(owner_process(),), daemon=True).start()
         settings = load()
+        refuse_unknown(settings, arguments)
         sweep()
         with server():
             runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs())
             flow.with_options(task_runner=runner)(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
-        if load() != settings:
+        if read_by(flow.name, load(), **arguments) != read_by(flow.name, settings, **arguments):
             raise UserError("params.yaml changed while the stage ran; run it again")
     except UserError as error:
         print(f"{flow.name}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
+    """Raise UserError for an experiment or a sampling that params.yaml does not have."""
+    names = {"experiment": list(settings.experiments), "sampling": list(settings.oversample)}
+    for kind, name in arguments.items():
+        if name not in names.get(kind, [name]):
+            raise UserError(f"unknown {kind} {name!r}; one of {', '.join(names[kind])}")
+
+
+def read_by(stage: str, settings: Settings, **arguments: str) -> Any:
+    """What a stage reads of the settings: its section, and its experiment's line if it has one.
+
+    `report` has no section of its own, and reads all experiments.
+    """
+    section = getattr(settings, stage, settings.experiments)
+    return section, settings.experiments.get(arguments.get("experiment", ""))
 
 
 def redirect_output() -> None:
@@ -58,8 +78,7 @@ def log_path(folder: Path, stage: str) -> Path:
     return folder / f"{stage}.log"
 
 
-def end_with_owner() -> None:
-    owner = owner_process()
+def end_with(owner: psutil.Process) -> None:
     began = owner.create_time()
     while alive(owner.pid, began):
         time.sleep(0.5)

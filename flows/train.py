@@ -41,8 +41,8 @@ def train(settings: Settings, experiment: str) -> None:
             )
             for name, seed in seeds.items()
         ]
-        for finish in waiting:
-            finish()
+        for name, finish in zip(seeds, waiting, strict=True):
+            leave_only(folder / name, finish())
     leave_only(folder, seeds)
     leave_only(seconds, [f"{name}.json" for name in seeds])
 

@@ -52,16 +52,24 @@ LIBRARIES = (
 """Libraries whose version is part of every key."""
 
 
+SOURCES = {path: path.read_text() for path in Path(__file__).parent.rglob("*.py")}
+"""The code of `tasks` when this process imported it."""
+
+
 class ChangedInputError(UserError):
-    """An input file changed while a task worked with it."""
+    """An input file, or the code, changed under a task that works with it."""
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` at the end, removed on an error."""
+    """A path beside `path` to write to; renamed to `path` at the end, removed on an error.
+
+    What a kill leaves there goes when `path` is written again: so the name is always the same.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The name keeps its suffix, which some writers go by.
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    beside = path.with_name(f".part-{path.name}")
+    beside.unlink(missing_ok=True)
     try:
         yield beside
         os.replace(beside, path)
@@ -96,6 +104,8 @@ def code_hash(module: str) -> str:
     It uses what it imports, and what it names in a string such as "tasks.train.fit:fit" (a function
     to call in another process). Comments, docstrings and layout do not count: the hash is over the
     syntax trees. Nor does this module: it decides whether work is done, not what comes of it.
+
+    Raises ChangedInputError when the code on disk is no longer that which this process imported.
     """
     trees: dict[str, str] = {}
     waiting = [module]
@@ -103,9 +113,12 @@ def code_hash(module: str) -> str:
         name = waiting.pop()
         if name in trees or (path := module_path(name)) is None:
             continue
-        with parsing:
-            tree = without_docstrings(ast.parse(path.read_text()))
+        text = path.read_text()
+        tree = syntax_tree(text)
         trees[name] = ast.dump(tree)
+        imported = SOURCES.get(path, text)
+        if imported != text and ast.dump(syntax_tree(imported)) != trees[name]:
+            raise ChangedInputError(f"{path} changed after it was imported; run it again")
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 # `from tasks.train import models` imports a module, `from tasks.x import f` may not
@@ -131,8 +144,10 @@ def is_reference(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch(r"tasks(\.\w+)+:\w+", value) is not None
 
 
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """`tree` with every docstring, or other bare string, left out."""
+def syntax_tree(text: str) -> ast.Module:
+    """The syntax tree of a module, without its docstrings and other bare strings."""
+    with parsing:
+        tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [
@@ -198,24 +213,17 @@ def kept(products: dict[str, str]) -> bool:
     )
 
 
-def put_in_place(
-    products: dict[str, str], out: Path, aside: dict[str, Path], *, link: bool
-) -> None:
-    """Bring products from the store to the folder `out`, each whole or not at all.
+def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path]) -> list[str]:
+    """Copy products from the store to the folder `out`, each whole or not at all.
 
     aside: products that go to a path of their own instead.
-    link: by hard link where the file system allows it, for files too large to hold twice. Such a
-    file is read-only.
+
+    Returns the names of those in `out`.
     """
     for name, sha256 in products.items():
         with whole(aside.get(name, out / name)) as beside:
-            if link:
-                try:
-                    os.link(object_path(sha256), beside)
-                    continue
-                except OSError:
-                    pass
             shutil.copyfile(object_path(sha256), beside)
+    return [name for name in products if name not in aside]
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -235,23 +243,24 @@ class CachedTask:
     """What `@cached` makes of a function: a Prefect task whose products land in a folder."""
 
     def __init__(self, work: Callable[..., None], name: str) -> None:
-        def run(inputs: dict[str, Any], unkeyed: dict[str, Any]) -> dict[str, str]:
-            before = key_of(work, inputs)
-            with scratch() as folder:
-                with slot(STORE / "slots"):
-                    work(Path(folder), **inputs, **unkeyed)
-                if key_of(work, inputs) != before:
+        def run(key: str, inputs: dict[str, Any], unkeyed: dict[str, Any]) -> dict[str, str]:
+            def check() -> None:
+                if key_of(work, inputs) != key:
                     raise ChangedInputError(
                         f"{name}: its input files or its code changed while it ran; run it again"
                     )
-                return keep(Path(folder))
 
-        def key(context: Any, parameters: dict[str, Any]) -> str:
-            return key_of(work, parameters["inputs"])
+            with scratch() as folder:
+                with slot(STORE / "slots"):
+                    check()  # it may have waited long for its slot
+                    work(Path(folder), **inputs, **unkeyed)
+                check()
+                return keep(Path(folder))
 
         self.task: Task[..., dict[str, str]] = task(
             name=name,
-            cache_policy=CacheKeyFnPolicy(cache_key_fn=key),
+            # Made by `submit`: what is raised in here, Prefect swallows, and then keeps no result.
+            cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, given: given["key"]),
             persist_result=True,
             result_serializer="json",
         )(run)
@@ -263,28 +272,29 @@ class CachedTask:
         out: Path,
         *,
         label: str,
-        link: bool = False,
         aside: dict[str, Path] | None = None,
         unkeyed: dict[str, Any] | None = None,
         **inputs: Any,
-    ) -> Callable[[], None]:
+    ) -> Callable[[], list[str]]:
         """Start the task on the flow's task runner.
 
         Parameters
         ----------
         out: folder for the products.
         label: the name of the task run, for people.
-        link, aside: see `put_in_place`.
+        aside: see `put_in_place`.
         unkeyed: keywords of the function that have no part in the result, such as `report`.
 
         Returns
         -------
-        A function that waits for the task, raises what it raised, and puts its products in place.
+        A function that waits for the task, raises what it raised, puts its products in place and
+        returns the names of those in `out`.
         """
         labelled = self.task.with_options(task_run_name=label)
-        future = labelled.submit(inputs, unkeyed or {})
+        given = (key_of(self.work, inputs), inputs, unkeyed or {})
+        future = labelled.submit(*given)
 
-        def finish() -> None:
+        def finish() -> list[str]:
             try:
                 products = future.result()
             except Exception:
@@ -293,8 +303,8 @@ class CachedTask:
                 process.end_all()
                 raise
             if not kept(products):
-                products = labelled.with_options(refresh_cache=True)(inputs, unkeyed or {})
-            put_in_place(products, out, aside or {}, link=link)
+                products = labelled.with_options(refresh_cache=True)(*given)
+            return put_in_place(products, out, aside or {})
 
         return finish
 

@@ -141,6 +141,11 @@ class Experiment(Section):
     batch_size: Positive | None = None
     learning_rate: Fraction | None = None
 
+    def trains_as_shared(self) -> bool:
+        """Whether the line leaves everything about training, but the runs, to `train`."""
+        own = set(self.model_dump(exclude_none=True))
+        return own <= {"model", "sampling", "split", "runs"}
+
 
 class Evaluate(Section):
     """The bootstrap over lesions behind every interval."""
@@ -189,6 +194,17 @@ class Settings(Section):
         return self.train.model_copy(
             update={key: own[key] for key in own if key in Train.model_fields}
         )
+
+    def of_paper(self) -> dict[tuple[str, str, str], str]:
+        """The experiment to set beside the paper's, by (model, sampling, split).
+
+        Where several could be, the first that trains as `train` says; one that does not is none.
+        """
+        found: dict[tuple[str, str, str], str] = {}
+        for name, setup in self.experiments.items():
+            if setup.trains_as_shared():
+                found.setdefault((setup.model, setup.sampling, setup.split), name)
+        return found
 
 
 def refuse(lines: list[str]) -> None:

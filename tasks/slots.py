@@ -18,9 +18,14 @@ JOBS_VARIABLE = "LESIONFLOW_JOBS"
 PAUSE = 0.05  # seconds between looks for a free slot
 
 
+def cores() -> int:
+    """How many cores this process may use; in a container often not all of the machine's."""
+    return len(os.sched_getaffinity(0))
+
+
 def jobs() -> int:
     """How many pieces of work run side by side: LESIONFLOW_JOBS, or else the number of cores."""
-    value = os.environ.get(JOBS_VARIABLE) or str(os.cpu_count() or 1)
+    value = os.environ.get(JOBS_VARIABLE) or str(cores())
     if not value.isdigit() or int(value) < 1:
         raise UserError(f"{JOBS_VARIABLE} is {value!r}: must be a number of 1 or more")
     return int(value)

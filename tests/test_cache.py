@@ -3,8 +3,10 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import PROJECT, python
 from prefect import flow
 
 from tasks import cache
@@ -90,6 +92,47 @@ def test_input_that_changes_during_the_work_is_an_error() -> None:
     assert not Path("out").exists()
 
 
+def test_code_that_is_edited_after_its_import_is_an_error(tmp_path: Path) -> None:
+    """The process runs the code that it imported, and a key is made of the code on disk."""
+    package = tmp_path / "tasks"
+    package.mkdir()
+    for name in ("__init__", "cache", "errors", "process", "slots"):
+        shutil.copy(PROJECT / "tasks" / f"{name}.py", package)
+    (package / "work.py").write_text("from tasks.helper import double\ndef work(out): ...\n")
+    helper = package / "helper.py"
+    helper.write_text("def double(x):\n    return x + x\n")
+    code = f"""
+from pathlib import Path
+from tasks import cache, work
+helper = Path({str(helper)!r})
+key = cache.key_of(work.work, {{}})
+helper.write_text("# A comment.\\n" + helper.read_text())
+assert cache.key_of(work.work, {{}}) == key
+helper.write_text("def double(x):\\n    return 2 * x\\n")
+cache.key_of(work.work, {{}})
+"""
+    done = python(tmp_path, "-c", code)
+    assert done.stdout.endswith(
+        f"tasks.cache.ChangedInputError: {helper} changed after it was imported; run it again\n"
+    )
+
+
+def test_key_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect passes over one that is raised in its key function, and keeps no result."""
+    answers: list[Any] = [cache.ChangedInputError("changed"), cache.key_of]
+
+    def fail_once(*arguments: Any) -> str:
+        first = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(first, Exception):
+            raise first
+        return str(first(*arguments))
+
+    monkeypatch.setattr(cache, "key_of", fail_once)
+    with pytest.raises(cache.ChangedInputError):
+        run()
+    assert CALLS == []
+
+
 def test_key_follows_helpers_and_functions_named_in_strings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +192,18 @@ def test_whole_file_appears_only_when_it_is_finished() -> None:
         fail()
     assert target.read_text() == "half"
     assert os.listdir("deep") == ["file.txt"]
+
+
+def test_file_that_a_kill_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    code = "import os, sys; from pathlib import Path; from tasks.cache import whole\n"
+    code += "with whole(Path(sys.argv[1])) as beside: beside.write_text('half'); os._exit(9)"
+    assert python(PROJECT, "-c", code, str(target)).returncode == 9
+    assert len(os.listdir(tmp_path)) == 2, "in.txt, and what is left over"
+    with cache.whole(target) as beside:
+        assert not beside.exists()
+        beside.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == ["file.txt", "in.txt"]
 
 
 def test_leave_only_removes_the_rest() -> None:

@@ -58,6 +58,15 @@ def test_fewer_runs_leave_no_model_behind(project: Path) -> None:
     assert set(seconds(project, "baseline")) == {"seed-0"}
 
 
+def test_leftovers_of_a_kill_go_with_the_next_run(project: Path) -> None:
+    outs = ("data/raw", "data/prepared", "models/baseline", "models/baseline/seed-0")
+    for out in outs:
+        (project / out / ".part-left").touch()
+    assert {"download", "preprocess", "train@baseline"} <= repro(project)
+    for out in outs:
+        assert not (project / out / ".part-left").exists(), out
+
+
 def test_clean_runs_agree_to_the_byte(built: Path, tmp_path: Path) -> None:
     again = tmp_path / "project"
     scratch.make_copy(PROJECT, again, SMALL)
@@ -71,7 +80,9 @@ def test_clean_runs_agree_to_the_byte(built: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["built", "committed"])
 def test_metrics_are_those_of_scikit_learn(folder: str, request: pytest.FixtureRequest) -> None:
     project = PROJECT if folder == "committed" else request.getfixturevalue("built")
-    for path in sorted((project / "metrics").glob("*.json")):
+    stored_metrics = sorted((project / "metrics").glob("*.json"))
+    assert stored_metrics
+    for path in stored_metrics:
         stored = json.loads(path.read_text())
         table = pd.read_parquet(project / "predictions" / f"{path.stem}.parquet")
         expected = [plain_metrics(run) for _, run in table[table["fold"] == "test"].groupby("seed")]

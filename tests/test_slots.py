@@ -1,5 +1,6 @@
 """Slots: as many pieces of work at once as there are jobs."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -15,6 +16,16 @@ def test_jobs_must_be_a_number(value: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv(JOBS_VARIABLE, value)
     with pytest.raises(UserError, match=f"{JOBS_VARIABLE} is '{value}'"):
         jobs()
+
+
+def test_jobs_are_the_cores_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(JOBS_VARIABLE, raising=False)
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert jobs() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @pytest.mark.parametrize("allowed", [1, 3])

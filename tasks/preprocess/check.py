@@ -30,7 +30,23 @@ UNREADABLE = (
 
 
 class DataError(UserError):
-    """The data set cannot be used; the message lists what is wrong with it."""
+    """The data set cannot be used."""
+
+
+class DataFaults(DataError):
+    """Faults of the data set at `path`, a line each; the message shows the first SHOWN."""
+
+    def __init__(self, path: Path, faults: list[str]) -> None:
+        super().__init__(path, faults)
+        self.path = path
+        self.faults = faults
+
+    def __str__(self) -> str:
+        number = len(self.faults)
+        lines = [f"{self.path}: {number} fault{'s' if number > 1 else ''}", *self.faults[:SHOWN]]
+        if number > SHOWN:
+            lines.append(f"... and {number - SHOWN} more")
+        return "\n  ".join(lines)
 
 
 def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -90,14 +106,6 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return raw.assign(age=age).sort_values("image_id", ignore_index=True), texts
 
 
-def report_of(path: Path, faults: list[str]) -> str:
-    """`path`, the number of faults and the first SHOWN of them, a line each."""
-    lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", *faults[:SHOWN]]
-    if len(faults) > SHOWN:
-        lines.append(f"... and {len(faults) - SHOWN} more")
-    return "\n  ".join(lines)
-
-
 def image_names(members: zipfile.ZipFile) -> list[str]:
     """The members `<image id>.jpg`, anywhere in the archive's tree."""
     return [name for name in members.namelist() if name.endswith(".jpg")]
@@ -121,7 +129,7 @@ def locate_images(raw: Path) -> dict[str, list[Path]]:
         except zipfile.BadZipFile as error:
             faults.append(f"{archive.name}: not a zip file, or a damaged one: {error}")
     if faults:
-        raise DataError(report_of(raw, faults))
+        raise DataFaults(raw, faults)
     return located
 
 
@@ -167,5 +175,5 @@ def check(raw: Path) -> pd.DataFrame:
     for archive in sorted({archive for archives in located.values() for archive in archives}):
         faults += image_faults(archive)
     if faults:
-        raise DataError(report_of(raw, faults))
+        raise DataFaults(raw, faults)
     return metadata.assign(archive=[located[image][0].name for image in metadata["image_id"]])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.preprocess.check import UNREADABLE, DataError, image_names, reason, report_of
+from tasks.preprocess.check import UNREADABLE, DataFaults, image_names, reason
 
 
 def scale(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
@@ -28,7 +28,7 @@ def scale(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
 def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, height: int) -> None:
     """Write `pixels.npy`, uint8 (len(images), height, width, 3), into the folder `out`.
 
-    Raises DataError that lists every image whose data are damaged.
+    Raises DataFaults with every image whose data are damaged.
     """
     pixels = np.empty((len(images), height, width, 3), np.uint8)
     faults = []
@@ -39,7 +39,7 @@ def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, heigh
                 with Image.open(io.BytesIO(members.read(names[image_id]))) as image:
                     pixels[row] = scale(image, width, height)
             except UNREADABLE as error:
-                faults.append(f"{names[image_id]} is damaged: {reason(error)}")
+                faults.append(f"{archive.name}: {names[image_id]} is damaged: {reason(error)}")
     if faults:
-        raise DataError(report_of(archive, faults))
+        raise DataFaults(archive, faults)
     np.save(out / "pixels.npy", pixels)

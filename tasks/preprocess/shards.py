@@ -1,12 +1,13 @@
 """The images of a data set in shards: each is decoded by a cached task of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasks.cache import cached
+from tasks.preprocess.check import DataFaults
 from tasks.preprocess.decode import decode
 
 SHARD = 2000  # images; fixed, so that the same images make the same shards on every machine
@@ -27,6 +28,29 @@ def shards(table: pd.DataFrame) -> list[pd.DataFrame]:
         for _, rows in table.groupby("archive")
         for start in range(0, len(rows), SHARD)
     ]
+
+
+def finish_all(
+    waiting: Sequence[Callable[[], object]],
+    parts: Sequence[pd.DataFrame],
+    raw: Path,
+    report: Callable[[int], None],
+) -> None:
+    """Wait for the shards of the record in folder `raw`; `report` the number of images of each.
+
+    waiting: a function a shard that waits for it; parts: the rows of each.
+
+    Raises DataFaults with the damaged images of all shards.
+    """
+    faults = []
+    for wait, part in zip(waiting, parts, strict=True):
+        try:
+            wait()
+        except DataFaults as error:
+            faults += error.faults
+        report(len(part))
+    if faults:
+        raise DataFaults(raw, faults)
 
 
 def gather(folders: Sequence[Path], parts: Sequence[pd.DataFrame], out: Path) -> None:

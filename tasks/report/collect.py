@@ -1,7 +1,7 @@
 """Collect what earlier stages made into the report's tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,26 +27,29 @@ def run_scores(predictions: Path) -> pd.DataFrame:
 def write_tables(
     out: Path,
     *,
-    experiments: Mapping[str, Mapping[str, str]],
+    splits: Sequence[tuple[str, str]],
+    of_paper: Sequence[tuple[str, str, str, str]],
     metrics: Mapping[str, Path],
     predictions: Mapping[str, Path],
 ) -> None:
     """`tables.md` (the paper's tables) and `experiments.md` (every experiment, every metric).
 
-    experiments: `model`, `sampling` and `split` of each; metrics and predictions: its files.
+    splits: name and split of each experiment, in the order to list them in.
+    of_paper: model, sampling, split and name of those to set beside the paper's.
+    metrics and predictions: files of each experiment.
     """
     content = {name: json.loads(path.read_text()) for name, path in metrics.items()}
     found, runs = {}, {}
-    for name, setup in experiments.items():
-        found[setup["model"], setup["sampling"], setup["split"]] = content[name]
-        if setup["sampling"] == "none":
-            runs[setup["model"], setup["split"]] = run_scores(predictions[name])
+    for model, sampling, split, name in of_paper:
+        found[model, sampling, split] = content[name]
+        if sampling == "none":
+            runs[model, split] = run_scores(predictions[name])
     (out / "tables.md").write_text(tables(found, runs) + "\n")
     header = ["experiment", "split", "runs", *METRIC_NAMES.values()]
     lines = [
-        [name, setup["split"], str(content[name]["runs"])]
+        [name, split, str(content[name]["runs"])]
         + [interval(content[name][metric]) for metric in METRIC_NAMES]
-        for name, setup in experiments.items()
+        for name, split in splits
     ]
     table = [header, ["---"] * len(header), *lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in table)

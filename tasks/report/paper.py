@@ -4,8 +4,6 @@ Mammadov, van den Broeke, Alexandru, Petrov, "Developing and Optimizing a Convol
 Network for Skin Cancer Classification".
 """
 
-TITLE = "Developing and Optimizing a Convolutional Neural Network for Skin Cancer Classification"
-
 # Table 2: the baseline with each kind of oversampling. {our sampling: {our metric: figure}}
 OVERSAMPLING = {
     "none": {"f1_weighted": 0.759, "roc_auc_ovr": 0.924},

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from flows.preprocess import preprocess
 from tasks.preprocess import shards as module
-from tasks.preprocess.check import DataError
+from tasks.preprocess.check import DataError, DataFaults
 from tasks.preprocess.decode import decode, scale
 from tasks.preprocess.shards import decode_shard, gather, shards
+from tasks.settings import load
 
 HAM10000 = Path(__file__).parents[3] / "shared/ham10000"
 WIDTH, HEIGHT = 40, 30
@@ -107,12 +110,39 @@ def test_every_damaged_image_is_named_with_its_archive(tmp_path: Path) -> None:
         decode(tmp_path, archive=archive, images=images, width=WIDTH, height=HEIGHT)
     title, *lines = str(raised.value).splitlines()
     assert title == f"{archive}: 4 faults"
-    assert lines[0].startswith("  in/short.jpg is damaged: image file is truncated")
+    assert lines[0].startswith("  part.zip: in/short.jpg is damaged: image file is truncated")
     assert lines[1:3] == [
-        f"  {name} is damaged: not an image" for name in ("text.jpg", "empty.jpg")
+        f"  part.zip: {name} is damaged: not an image" for name in ("text.jpg", "empty.jpg")
     ]
-    assert lines[3].startswith("  rotten.jpg is damaged: Bad CRC-32")
+    assert lines[3].startswith("  part.zip: rotten.jpg is damaged: Bad CRC-32")
     assert not (tmp_path / "pixels.npy").exists()
+
+
+def test_damaged_images_of_all_shards_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str
+) -> None:
+    """Of images whose headers are sound, so that only decoding finds them out."""
+    monkeypatch.setattr(module, "SHARD", 2)
+    monkeypatch.chdir(tmp_path)
+    raw = Path("data/raw")
+    raw.mkdir(parents=True)
+    whole = encoded(picture(0))
+    damaged = whole[: len(whole) // 2]
+    rows = ["lesion_id,image_id,dx,dx_type,age,sex,localization"]
+    for number, spoilt in {1: "abe", 2: "c"}.items():
+        members = {f"{n}{number}.jpg": damaged if n in spoilt else whole for n in "abcde"}
+        archive_of(raw / f"HAM10000_images_part_{number}.zip", members)
+        rows += [f"{Path(name).stem},{Path(name).stem},nv,histo,50,male,back" for name in members]
+    (raw / "HAM10000_metadata.csv").write_text("\n".join(rows))
+    with pytest.raises(DataFaults) as raised:
+        preprocess(load(PROJECT / "params.yaml"))
+    title, *lines = str(raised.value).splitlines()
+    assert title == "data/raw: 4 faults"
+    assert [line.split(" is damaged")[0] for line in lines] == [
+        f"  HAM10000_images_part_{number}.zip: {name}{number}.jpg"
+        for name, number in (("a", 1), ("b", 1), ("e", 1), ("c", 2))
+    ]
+    assert not Path("data/prepared/images.npy").exists()
 
 
 def test_shards_are_of_one_archive_and_gathered_in_the_tables_order(

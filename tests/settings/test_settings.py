@@ -1,10 +1,12 @@
 """`params.yaml`: what is allowed loads, and every fault is named in words that a user can use."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from conftest import python
 
 from flows.scratch import merged
 from tasks.settings import MODELS, SAMPLERS, SOURCE_VARIABLE, SettingsError, load
@@ -208,6 +210,31 @@ def test_source_of_this_machine_stands_in(tmp_path: Path, monkeypatch: pytest.Mo
     assert load(PARAMS).model_dump(exclude={"download"}) == plain.model_dump(exclude={"download"})
     monkeypatch.setenv(SOURCE_VARIABLE, "")
     assert load(PARAMS) == plain
+
+
+def test_first_experiment_that_trains_as_shared_is_set_beside_the_papers(tmp_path: Path) -> None:
+    plain = load(PARAMS).of_paper()
+    assert plain["baseline", "smote", "image"] == "baseline-smote-by-image"
+    other = {"slow": {**EXPERIMENT, "epochs": 90}, "again": EXPERIMENT}
+    assert load(written(tmp_path, {"experiments": other})).of_paper() == plain
+    changes = {"baseline": {"learning_rate": 0.01}, "many": {**EXPERIMENT, "runs": 50}}
+    changed = load(written(tmp_path, {"experiments": changes})).of_paper()
+    assert changed == {**plain, ("baseline", "none", "lesion"): "many"}
+
+
+@pytest.mark.parametrize("key", ["model", "sampling", "split"])
+@pytest.mark.parametrize("module", ["flows.pipeline", "flows.settings"])
+def test_name_that_does_not_exist_is_told_before_dvc_misses_a_file(
+    tmp_path: Path, module: str, key: str
+) -> None:
+    for name in ("dvc.yaml", ".dvc/config", ".dvcignore"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PARAMS.parent / name, tmp_path / name)
+    written(tmp_path, {"experiments": {"baseline": {key: "nosuch"}}})
+    done = python(tmp_path, "-m", module, PYTHONPATH=str(PARAMS.parent))
+    assert done.returncode == 1
+    assert f"params.yaml: experiments.baseline.{key}: " in done.stdout
+    assert len(done.stdout.splitlines()) == 1, done.stdout
 
 
 def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:

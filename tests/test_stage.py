@@ -1,0 +1,129 @@
+"""What every stage does around its flow."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PROJECT, environment
+from prefect import flow
+
+from flows.scratch import change_params
+from flows.stage import run
+
+
+@pytest.mark.parametrize(
+    ("stage", "arguments", "changes", "fails"),
+    [
+        ("train", {"experiment": "baseline"}, {"train": {"epochs": 9}}, True),
+        ("train", {"experiment": "baseline"}, {"experiments": {"baseline": {"epochs": 9}}}, True),
+        ("train", {"experiment": "baseline"}, {"experiments": {"baseline": None}}, True),
+        ("train", {"experiment": "baseline"}, {"experiments": {"optimized": {"epochs": 9}}}, False),
+        ("train", {"experiment": "baseline"}, {"split": {"seed": 9}}, False),
+        ("split", {"protocol": "lesion"}, {"split": {"seed": 9}}, True),
+        ("split", {"protocol": "lesion"}, {"experiments": {"baseline": {"epochs": 9}}}, False),
+        ("report", {}, {"experiments": {"baseline": {"epochs": 9}}}, True),
+        ("report", {}, {"split": {"seed": 9}}, False),
+    ],
+)
+def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
+    prefect_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stage: str,
+    arguments: dict[str, str],
+    changes: dict[str, Any],
+    fails: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+
+    @flow(name=stage)
+    def work(settings: Any, **arguments: str) -> None:
+        change_params(tmp_path / "params.yaml", changes)
+
+    if fails:
+        with pytest.raises(SystemExit):
+            run(work, **arguments)
+        assert "params.yaml changed while the stage ran" in capsys.readouterr().err
+    else:
+        run(work, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [("train", "experiment"), ("evaluate", "experiment"), ("oversample", "sampling")],
+)
+def test_name_that_does_not_exist_is_told(
+    stage: str,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(PROJECT)
+
+    @flow(name=stage)
+    def work() -> None: ...
+
+    with pytest.raises(SystemExit):
+        run(work, **{kind: "nosuch"})
+    assert capsys.readouterr().err.startswith(f"{stage}: unknown {kind} 'nosuch'; one of ")
+
+
+ORPHAN = """
+import os, sys, time
+import psutil
+while psutil.pid_exists(int(sys.argv[1])):
+    time.sleep(0.01)
+from prefect import flow
+from flows.stage import run
+
+@flow(name="split")
+def work(settings):
+    print("worked")
+
+run(work)
+"""
+DVC = """
+import os, subprocess, sys
+environment = {**os.environ, "DVC_STAGE": "split"}
+child = [sys.executable, "-c", sys.argv[1], str(os.getpid())]
+subprocess.Popen(["sh", "-c", '"$@"; exit $?', "sh", *child], env=environment)
+"""
+
+
+def test_stage_whose_dvc_was_killed_before_it_began_does_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        subprocess.run(
+            [sys.executable, "-c", DVC, ORPHAN],
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=str(PROJECT)),
+            stdout=output,
+            stderr=output,
+        )
+    give_up = time.monotonic() + 60
+    while not log.read_text().endswith("\n"):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    assert log.read_text() == "split: the `dvc` that started this stage is gone; run it again\n"
+
+
+def test_nobody_is_told_that_it_runs() -> None:
+    code = """
+import flows.stage
+from dvc.analytics import is_enabled
+from prefect._internal.analytics.enabled import is_telemetry_enabled
+print(is_enabled(), is_telemetry_enabled())
+"""
+    plain = environment()
+    for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK", "CI"):
+        plain.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=plain, capture_output=True, text=True
+    )
+    assert done.stdout == "False False\n", done.stderr
