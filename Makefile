@@ -36,7 +36,7 @@ server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
 	PREFECT_LOGGING_LEVEL=INFO prefect server start --port $(PORT)
 
 worker: env ## Run what the deployments schedule, in this folder
-	$(CLIENT) prefect worker start --pool $(POOL)
+	$(CLIENT) python -m flows.worker $(POOL)
 
 deploy: env ## Register the deployments of prefect.yaml with the server
 	$(CLIENT) prefect --no-prompt work-pool create $(POOL) --type process --overwrite

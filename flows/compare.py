@@ -7,7 +7,9 @@ whether a difference is more than chance.
 """
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,47 +20,65 @@ from rich.console import Console
 from rich.markdown import Markdown
 from scmrepo.exceptions import SCMError
 
-from tasks.compare import Comparison, as_json, as_markdown, compare, summary
+from tasks.compare import Changes, as_json, as_markdown, compare
 from tasks.errors import UserError
 
 PREDICTIONS = Path("predictions")
 RESAMPLES = 10_000  # the smallest p-value, 2 / 10,001, survives a correction for 250 comparisons
 
 
-def changed_predictions(rev: str) -> dict[str, tuple[bytes, bytes]]:
-    """Old and new contents of every predictions file that differs from commit `rev`.
+def predictions_now() -> dict[str, Path]:
+    """The predictions file of each experiment in the working tree."""
+    return {path.stem: path for path in sorted(PREDICTIONS.glob("*.parquet"))}
 
-    Through DVC: from git, DVC's cache or a remote, wherever the commit's file is. Experiments that
-    exist on one side only are passed over.
 
-    Raises UserError when there is no such commit, or its predictions cannot be had.
+def predictions_then(rev: str) -> dict[str, Callable[[], bytes]]:
+    """A function that reads the predictions at commit `rev`, for each experiment.
+
+    Through DVC: from git, DVC's cache or a remote, wherever the commit's file is.
+
+    Raises UserError when there is no such commit; the functions when its file cannot be had.
     """
     try:
         then = DVCFileSystem(".", rev=rev)
         listed = then.ls(str(PREDICTIONS), detail=False) if then.isdir(str(PREDICTIONS)) else []
     except (DvcException, SCMError) as error:
         raise UserError(f"{rev}: no such commit, or not one with a DAG: {error}") from None
-    pairs = {}
-    for name in sorted(path for path in listed if path.endswith(".parquet")):
-        here = PREDICTIONS / Path(name).name
-        if not here.exists():
-            continue
+
+    def read(name: str) -> bytes:
         try:
-            old = then.read_bytes(name)
+            return bytes(then.read_bytes(name))
         except (DvcException, OSError) as error:
             raise UserError(
                 f"{name} at {rev} is neither in git nor in DVC's cache or remote: `dvc fetch "
                 f"--all-commits` gets it if a remote has it ({error})"
             ) from None
-        new = here.read_bytes()
-        if old != new:
-            pairs[here.stem] = (old, new)
-    return pairs
+
+    return {
+        Path(name).stem: partial(read, name) for name in sorted(listed) if name.endswith(".parquet")
+    }
 
 
-def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> list[Comparison]:
-    """Compare every experiment whose predictions differ from those of commit `rev`."""
-    return compare(changed_predictions(rev), resamples=resamples, seed=seed)
+def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Changes:
+    """Compare every experiment whose predictions differ from those of commit `rev`.
+
+    Raises UserError when no experiment has predictions on both sides.
+    """
+    then, now = predictions_then(rev), predictions_now()
+    both = [name for name in now if name in then]
+    if not both:
+        raise UserError(
+            f"nothing to compare: no experiment has predictions both at {rev} "
+            f"({', '.join(then) or 'none'}) and in the working tree ({', '.join(now) or 'none'})"
+        )
+    pairs = {name: (then[name](), now[name].read_bytes()) for name in both}
+    differ = {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+    return Changes(
+        compare(differ, resamples=resamples, seed=seed),
+        same=[name for name in both if name not in differ],
+        only_then=[name for name in then if name not in now],
+        only_now=[name for name in now if name not in then],
+    )
 
 
 class Format(StrEnum):
@@ -77,21 +97,17 @@ def main(
 ) -> None:
     """Compare predictions with those of a commit: differences, intervals, corrected p-values."""
     try:
-        comparisons = compare_with(rev, resamples=resamples)
+        changes = compare_with(rev, resamples=resamples)
     except UserError as error:
         print(f"compare: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     if format is Format.json:
-        print(as_json(comparisons))
+        print(as_json(changes))
+    elif format is Format.markdown:
+        print(as_markdown(changes))
     else:
-        text = summary(comparisons)
-        if comparisons:
-            text = f"{as_markdown(comparisons)}\n\n{text}"
-        if format is Format.markdown:
-            print(text)
-        else:
-            Console().print(Markdown(text))
-    if fail_if_worse and any(one.worse() for one in comparisons):
+        Console().print(Markdown(as_markdown(changes)))
+    if fail_if_worse and any(one.worse() for one in changes.differ):
         raise SystemExit(1)
 
 

@@ -6,15 +6,20 @@ prints a picture of it.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import networkx
 import psutil
-from dvc.repo import Repo
+from dvc.lock import make_lock
+from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import Stage
 from dvc.utils.serialize import load_yaml, modify_yaml
+
+RWLOCK = Path(".dvc/tmp/rwlock")
 
 Graph = Mapping[str, frozenset[str]]
 """Address of each stage (`train@baseline`) and the addresses that it depends on."""
@@ -26,6 +31,13 @@ def open_repo() -> Repo:
     It waits for the repository's lock, which DVC holds briefly, instead of failing.
     """
     return Repo(".", _wait_for_lock=True)
+
+
+@contextmanager
+def hold_repo() -> Iterator[Repo]:
+    """The same with the repository's lock held: what DVC has read, it need not read again."""
+    with open_repo() as repo, lock_repo(repo):
+        yield repo
 
 
 def read_graph(repo: Repo, targets: Sequence[str] = ()) -> dict[str, frozenset[str]]:
@@ -43,10 +55,11 @@ def read_graph(repo: Repo, targets: Sequence[str] = ()) -> dict[str, frozenset[s
 
 
 def changed_stages(repo: Repo, graph: Graph) -> set[str]:
-    """The stages that are not up to date, and all that depend on them."""
-    changed = set(repo.status(targets=list(graph)))
+    """The stages that `dvc repro` would run: not up to date, or dependent on one that is not."""
+    stages = {stage.addressing: stage for stage in repo.index.stages}
+    changed: set[str] = set()
     for address, parents in graph.items():
-        if parents & changed:
+        if parents & changed or stages[address].changed():
             changed.add(address)
     return changed
 
@@ -63,34 +76,47 @@ def lock_order(lock: Path) -> list[str]:
 
 
 def sort_lock(lock: Path, order: Iterable[str]) -> None:
-    """Put the stages of dvc.lock into `order`: stages side by side finish in any."""
+    """Put the stages of dvc.lock into `order`: stages side by side finish in any.
+
+    Stages that `order` does not name, which another `dvc` may have added, come last.
+    """
     place = {address: number for number, address in enumerate(order)}
-    with modify_yaml(str(lock)) as content:
-        stages = content["stages"]
-        content["stages"] = {
-            address: stages[address] for address in sorted(stages, key=lambda name: place[name])
-        }
+    found = lock_order(lock)
+    wanted = sorted(found, key=lambda address: place.get(address, len(place)))
+    if wanted == found:
+        return
+    # Not at the top: it imports Prefect, which takes longer than DVC to see that all is well.
+    from tasks.cache import whole
+
+    with whole(lock) as beside:
+        shutil.copyfile(lock, beside)
+        with modify_yaml(str(beside)) as content:
+            content["stages"] = {address: content["stages"][address] for address in wanted}
 
 
-def forget_dead_locks(rwlock: Path) -> None:
+def forget_dead_locks(rwlock: Path = RWLOCK) -> None:
     """Remove DVC's table of paths in use when none of the processes in it can still run.
 
     DVC itself drops entries of processes that are gone, but takes a new process with the number of
-    one that was killed for the old one, which in a container happens soon.
+    one that was killed for the old one, which in a container happens soon. And it stops at a table
+    that a killed process left half written; while this holds the table's lock, nobody writes it.
     """
     if not rwlock.exists():
         return
-    table = json.loads(rwlock.read_text() or "{}")
-    holders = [*table.get("write", {}).values()]
-    holders += [holder for readers in table.get("read", {}).values() for holder in readers]
-    modified = rwlock.stat().st_mtime
-    for holder in holders:
+    with make_lock(str(rwlock.with_name("rwlock.lock")), tmp_dir=str(rwlock.parent)):
         try:
-            if psutil.Process(holder["pid"]).create_time() <= modified:
-                return
-        except psutil.NoSuchProcess:
-            continue
-    rwlock.unlink()
+            table = json.loads(rwlock.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            table = {}
+        holders = [*table.get("write", {}).values()]
+        holders += [holder for readers in table.get("read", {}).values() for holder in readers]
+        for holder in holders:
+            try:
+                if psutil.Process(holder["pid"]).create_time() <= rwlock.stat().st_mtime:
+                    return
+            except psutil.NoSuchProcess:
+                continue
+        rwlock.unlink(missing_ok=True)
 
 
 def picture(graph: Graph) -> str:

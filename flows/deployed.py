@@ -15,17 +15,20 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.compare import compare_with
+from flows.dag import open_repo, read_graph
+from flows.runs import sign
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
 from tasks.compare import as_markdown, summary
+from tasks.errors import UserError
 from tasks.report.artifacts import confusion_tables
-from tasks.settings import SOURCE_VARIABLE
+from tasks.settings import SOURCE_VARIABLE, load
 from tasks.slots import cores
 
 SCRATCH = Path(".cache/scratch")
 
 
-@flow(name="pipeline")
+@flow(name="pipeline", on_running=[sign])
 def pipeline(
     targets: Sequence[str] = (),
     force: bool = False,
@@ -51,14 +54,21 @@ def bring_up_to_date(
     targets: Sequence[str], force: bool, jobs: int | None, compare_to: str | None
 ) -> State[Any]:
     """Run the DAG of the working directory, make the artifacts, and say what moved."""
-    run_dag(targets, force=force, jobs=jobs or cores())
+    with open_repo() as repo:
+        graph = read_graph(repo, targets)
+    run_dag(graph, force=force, jobs=jobs or cores())
     show("metrics", Path("reports/experiments.md").read_text())
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")
-    comparisons = compare_with(compare_to)
-    said = summary(comparisons)
-    show("changes", f"Since {compare_to}: {said}\n\n{as_markdown(comparisons)}")
+    try:
+        changes = compare_with(compare_to)
+    except UserError as error:  # another split, say: no fault of the run
+        said = f"not compared: {error}"
+        show("changes", said)
+    else:
+        said = summary(changes)
+        show("changes", f"Since {compare_to}: {as_markdown(changes)}")
     return Completed(message=said)
 
 
@@ -73,7 +83,7 @@ def scratch_copy(changes: Mapping[str, Any]) -> Path:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     make_copy(project, SCRATCH, changes)
     (SCRATCH / ".cache").symlink_to(project / ".cache")
-    source = os.environ.get(SOURCE_VARIABLE)
-    if source and (project / source).is_dir():
-        os.environ[SOURCE_VARIABLE] = str((project / source).resolve())
+    source = project / load(SCRATCH / "params.yaml").download.source
+    if source.is_dir():  # the copy would look for it from where it lies
+        os.environ[SOURCE_VARIABLE] = str(source.resolve())
     return SCRATCH

@@ -7,13 +7,12 @@ is to be done, nothing starts.
 """
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from dvc.exceptions import DvcException
 
-from flows.dag import changed_stages, forget_dead_locks, open_repo, read_graph
+from flows.dag import changed_stages, forget_dead_locks, hold_repo, read_graph
 from tasks.errors import UserError
 from tasks.settings import load
 from tasks.slots import cores
@@ -32,12 +31,11 @@ def main(
     ] = False,
 ) -> None:
     """Bring every stage up to date, independent ones side by side."""
-    targets = target or []
     try:
         load()
-        forget_dead_locks(Path(".dvc/tmp/rwlock"))
-        with open_repo() as repo:
-            graph = read_graph(repo, targets)
+        forget_dead_locks()
+        with hold_repo() as repo:
+            graph = read_graph(repo, target or [])
             changed = set(graph) if force else changed_stages(repo, graph)
         if dry:
             print("\n".join(f"would run {address}" for address in graph if address in changed))
@@ -48,7 +46,7 @@ def main(
         # Imported only now: Prefect takes longer to import than DVC to see that all is well.
         from flows.side_by_side import run_dag
 
-        ended = run_dag(targets, force=force, jobs=jobs)
+        ended = run_dag(graph, force=force, jobs=jobs)
     except (UserError, DvcException) as error:
         print(f"pipeline: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -6,7 +6,6 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,16 +19,16 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.dag import lock_order, open_repo, read_graph, reproduce, sort_lock
+from flows.dag import Graph, forget_dead_locks, lock_order, reproduce, sort_lock
+from flows.runs import sign
 from flows.server import server
 from flows.stage import LOGS_VARIABLE, log_path
 from tasks.errors import UserError
 from tasks.slots import JOBS_VARIABLE
 
 LOCK = Path("dvc.lock")
-LOGS = Path(".cache/logs")
+LOGS = Path(".prefect/logs")  # not in .cache, which a scratch copy shares with the project
 SHOWN = 15  # last lines of a failed stage
-
 
 ending = threading.Event()
 
@@ -60,7 +59,7 @@ def stage(address: str, force: bool) -> State[Any]:
     return Completed(message=took)
 
 
-@flow(name="stages")
+@flow(name="stages", on_running=[sign])
 def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
     """Run the stages of `graph`, each when its parents have ended; the final state of each.
 
@@ -98,16 +97,15 @@ def announce(news: "queue.Queue[str]", address: str, future: PrefectFuture[Any])
     news.put(address)
 
 
-def run_dag(targets: Sequence[str], *, force: bool, jobs: int) -> dict[str, str]:
-    """Bring `targets`, or everything, up to date with `jobs` pieces of work at once.
+def run_dag(graph: Graph, *, force: bool, jobs: int) -> dict[str, str]:
+    """Bring the stages of `graph` up to date with `jobs` pieces of work at once.
 
     Leaves what `dvc repro` would leave, dvc.lock to the byte.
 
     Raises StageError when a stage fails; what does not depend on it has then run.
     """
-    with open_repo() as repo:
-        graph = read_graph(repo, targets)
-        order = list(dict.fromkeys([*lock_order(LOCK), *graph]))
+    forget_dead_locks()
+    order = list(dict.fromkeys([*lock_order(LOCK), *graph]))
     logging.getLogger("dvc").setLevel(logging.WARNING)  # Prefect would print all of it, twice
     LOGS.mkdir(parents=True, exist_ok=True)
     runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs)

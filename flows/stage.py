@@ -12,6 +12,7 @@ import psutil
 from prefect import Flow
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.runs import sign
 from flows.server import alive, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
@@ -35,7 +36,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         sweep()
         with server():
             runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs())
-            flow.with_options(task_runner=runner)(settings, **arguments)
+            flow.with_options(task_runner=runner, on_running=[sign])(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
         if read_by(flow.name, load(), **arguments) != read_by(flow.name, settings, **arguments):
             raise UserError("params.yaml changed while the stage ran; run it again")

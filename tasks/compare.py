@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,8 @@ class Comparison:
 
     def moved(self) -> list[str]:
         """The metrics whose difference is significant after correction."""
-        return [name for name in METRICS if (self.metrics[name]["p_corrected"] or 1) < SIGNIFICANT]
+        p_values = {name: self.metrics[name]["p_corrected"] for name in METRICS}
+        return [name for name, p in p_values.items() if p is not None and p <= SIGNIFICANT]
 
     def worse(self) -> list[str]:
         """Those of `moved` that moved in the wrong direction."""
@@ -41,6 +43,20 @@ class Comparison:
             for name in self.moved()
             if ((self.metrics[name]["difference"] or 0) > 0) == (name in LOWER_IS_BETTER)
         ]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between the predictions of two commits.
+
+    differ: a comparison for each experiment whose predictions differ; same: the names of those
+    whose predictions are the same; only_then, only_now: those that one commit alone has.
+    """
+
+    differ: Sequence[Comparison]
+    same: Sequence[str] = ()
+    only_then: Sequence[str] = ()
+    only_now: Sequence[str] = ()
 
 
 def compare(
@@ -52,8 +68,10 @@ def compare(
     corrected (Holm) for all metrics of all experiments handed in, so hand in those that are to be
     judged together.
 
-    Raises UserError when the two test folds are not the same images.
+    Raises UserError when the two test folds are not the same images, or with so few resamples that
+    no difference, however large, could be significant after correction.
     """
+    check_resamples(len(pairs) * len(METRICS), resamples)
     found = {}
     for experiment, (old, new) in pairs.items():
         before, after = (read_predictions(io.BytesIO(side), TEST) for side in (old, new))
@@ -95,6 +113,16 @@ def compare(
     ]
 
 
+def check_resamples(comparisons: int, resamples: int) -> None:
+    """Raise UserError unless the smallest p-value, 2 / (resamples + 1), survives correction."""
+    if 2 / (resamples + 1) * comparisons > SIGNIFICANT:
+        enough = math.ceil(2 * comparisons / SIGNIFICANT) - 1
+        raise UserError(
+            f"{resamples} resamples are too few for {comparisons} comparisons: none could be "
+            f"significant; draw at least {enough}"
+        )
+
+
 def check_same_images(experiment: str, old: Predictions, new: Predictions) -> None:
     """Raise UserError unless both sides are about the same images with the same diagnoses."""
     if len(old.images) != len(new.images) or (old.images != new.images).any():
@@ -108,9 +136,9 @@ def check_same_images(experiment: str, old: Predictions, new: Predictions) -> No
         raise UserError(f"{experiment}: the diagnoses of its test images changed between commits")
 
 
-def as_json(comparisons: list[Comparison]) -> str:
+def as_json(changes: Changes) -> str:
     """All that was found, for programs."""
-    content: list[dict[str, Any]] = [
+    differ: list[dict[str, Any]] = [
         {
             "experiment": one.experiment,
             "metrics": one.metrics,
@@ -118,18 +146,27 @@ def as_json(comparisons: list[Comparison]) -> str:
             "moved": one.moved(),
             "worse": one.worse(),
         }
-        for one in comparisons
+        for one in changes.differ
     ]
+    content = {
+        "differ": differ,
+        "same": list(changes.same),
+        "only_then": list(changes.only_then),
+        "only_now": list(changes.only_now),
+    }
     return json.dumps(content, indent=2)
 
 
-def as_markdown(comparisons: list[Comparison]) -> str:
-    """A table a person can read; differences that are significant are bold."""
-    lines = [
-        "| experiment | metric | then | now | difference (95% interval) | p, corrected |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for one in comparisons:
+def as_markdown(changes: Changes) -> str:
+    """One line, and a table of what differs; differences that are significant are bold."""
+    lines = [summary(changes)]
+    if changes.differ:
+        lines += [
+            "",
+            "| experiment | metric | then | now | difference (95% interval) | p, corrected |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+    for one in changes.differ:
         moved = one.moved()
         for metric, row in one.metrics.items():
             change = f"{signed(row['difference'])} ({signed(row['low'])} to {signed(row['high'])})"
@@ -151,13 +188,28 @@ def p_text(value: float | None) -> str:
     return "<.001" if value < 0.001 else number(value)
 
 
-def summary(comparisons: list[Comparison]) -> str:
-    """One line: whether anything moved."""
-    if not comparisons:
-        return "nothing moved: all predictions are the same"
-    moved = [f"{one.experiment} ({', '.join(one.moved())})" for one in comparisons if one.moved()]
-    worse = [f"{one.experiment} ({', '.join(one.worse())})" for one in comparisons if one.worse()]
-    if not moved:
-        return f"{len(comparisons)} experiments predict differently, none significantly"
-    text = f"moved significantly: {'; '.join(moved)}"
-    return text + (f"; worse: {'; '.join(worse)}" if worse else "; none is worse")
+def summary(changes: Changes) -> str:
+    """One line: whether anything moved, and what could not be compared."""
+    moved = [
+        f"{one.experiment} ({', '.join(one.moved())})" for one in changes.differ if one.moved()
+    ]
+    worse = [
+        f"{one.experiment} ({', '.join(one.worse())})" for one in changes.differ if one.worse()
+    ]
+    if moved:
+        parts = [f"moved significantly: {'; '.join(moved)}"]
+        parts.append(f"worse: {'; '.join(worse)}" if worse else "none is worse")
+    elif changes.differ:
+        count = len(changes.differ)
+        parts = [f"{count} of {count + len(changes.same)} predict differently, none significantly"]
+    else:
+        parts = [f"nothing moved: the predictions of {len(changes.same)} experiments are the same"]
+    for when, names in (("then", changes.only_then), ("now", changes.only_now)):
+        if names:
+            parts.append(f"not compared, only there {when}: {', '.join(names)}")
+    return "; ".join(parts)
+
+
+def listing(metrics: Mapping[str, list[str]]) -> str:
+    """The experiments that have any of `metrics`, with them."""
+    return ", ".join(f"{name} ({', '.join(those)})" for name, those in metrics.items() if those)

@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -84,6 +86,23 @@ def python(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def commit(folder: Path) -> None:
+    """Commit all that git does not ignore in `folder`."""
+    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["add", "."], [*who, "commit", "-q", "-m", "Results"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+def wait_for(condition: Callable[[], Any], timeout: float) -> Any:
+    """The first true value of `condition()`, within `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise TimeoutError
 
 
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

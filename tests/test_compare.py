@@ -12,8 +12,9 @@ import pytest
 from conftest import environment
 
 from tasks.classes import CLASSES
-from tasks.compare import Comparison, as_markdown, compare, summary
+from tasks.compare import Changes, Comparison, as_markdown, compare, summary
 from tasks.errors import UserError
+from tasks.evaluate.metrics import METRICS
 
 
 def predictions(swap: bool = False, images: int = 300, prefix: str = "ISIC") -> bytes:
@@ -74,13 +75,31 @@ def test_other_test_images_cannot_be_paired() -> None:
 
 
 def test_markdown_marks_what_moved() -> None:
-    found = [both(predictions(), predictions(swap=True))]
-    text = as_markdown(found)
+    text = as_markdown(Changes([both(predictions(), predictions(swap=True))]))
+    assert text.startswith("moved significantly: baseline (")
+    assert "; worse: baseline (" in text
     assert "| baseline | accuracy | " in text
     assert "**−" in text
-    assert summary(found).startswith("moved significantly: baseline (")
-    assert "; worse: baseline (" in summary(found)
-    assert summary([]) == "nothing moved: all predictions are the same"
+
+
+def test_summary_says_what_was_not_compared() -> None:
+    found = Changes([], same=["one", "two"], only_then=["old"], only_now=["new", "newer"])
+    assert summary(found) == (
+        "nothing moved: the predictions of 2 experiments are the same; "
+        "not compared, only there then: old; not compared, only there now: new, newer"
+    )
+
+
+def test_too_few_resamples_are_refused() -> None:
+    pairs = {"baseline": (predictions(), predictions(swap=True))}
+    with pytest.raises(UserError, match=r"too few for 8 comparisons.*at least 319"):
+        compare(pairs, resamples=318, seed=0)
+    assert compare(pairs, resamples=319, seed=0)[0].worse()
+
+
+def test_smallest_p_value_counts() -> None:
+    rows = {name: {"difference": -0.1, "p_corrected": 0.0} for name in METRICS}
+    assert Comparison("baseline", rows, 0.0).moved() == list(METRICS)
 
 
 @pytest.fixture
@@ -115,7 +134,23 @@ def test_command_is_a_gate(repository: Path) -> None:
     assert command(repository).returncode == 0
     gate = command(repository, "--fail-if-worse", "--format", "json")
     assert gate.returncode == 1
-    assert "accuracy" in json.loads(gate.stdout)[0]["worse"]
+    assert "accuracy" in json.loads(gate.stdout)["differ"][0]["worse"]
+
+
+def test_command_names_what_only_one_side_has(repository: Path) -> None:
+    stored = repository / "predictions" / "baseline.parquet"
+    (repository / "predictions" / "optimized.parquet").write_bytes(stored.read_bytes())
+    assert json.loads(command(repository, "--format", "json").stdout) == {
+        "differ": [],
+        "same": ["baseline"],
+        "only_then": [],
+        "only_now": ["optimized"],
+    }
+    stored.unlink()
+    nothing = command(repository)
+    assert nothing.returncode == 2
+    assert nothing.stderr.startswith("compare: nothing to compare: ")
+    assert "both at HEAD (baseline) and in the working tree (optimized)" in nothing.stderr
 
 
 def test_unknown_commit_is_a_clear_error(repository: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from conftest import PROJECT, SMALL, dvc, environment, repro
+from conftest import PROJECT, SMALL, commit, dvc, environment, repro, wait_for
 from sklearn import metrics
 
 from flows import scratch
@@ -127,7 +126,7 @@ def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> 
     )
     results = project / ".cache" / "results"
     known = set(results.iterdir())
-    finished = wait_for(lambda: set(results.iterdir()) - known)
+    finished = wait_for(lambda: set(results.iterdir()) - known, timeout=120)
     family = psutil.Process(stage.pid).children(recursive=True)
     stage.send_signal(signal.SIGKILL)
     stage.wait()
@@ -138,16 +137,6 @@ def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> 
     assert file_hash(project / "seconds" / "baseline" / "seed-0.json") == first
     assert set(seconds(project, "baseline")) == {"seed-0", "seed-1", "seed-2"}
     assert not list((project / ".cache").glob("work-*"))
-
-
-def wait_for(condition: Any, timeout: float = 120) -> Any:
-    """The first true value of `condition()`."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise TimeoutError
 
 
 def test_changed_helper_trains_again_and_a_comment_does_not(project: Path) -> None:
@@ -196,3 +185,23 @@ def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
     assert done.returncode != 0
     assert "oversample.smote.k_neighbors is 500" in done.stdout
     assert (project / "data" / "oversampled" / "lesion-smote.npz").exists()
+
+
+def test_dvc_compares_two_commits(project: Path) -> None:
+    commit(project)
+    change_params(project / "params.yaml", {"evaluate": {"seed": 1}})
+    assert repro(project, "evaluate@baseline") == {"evaluate@baseline"}
+    commit(project)
+    found = json.loads(dvc(project, "metrics", "diff", "HEAD~1", "HEAD", "--json").stdout)
+    assert set(found["diff"]) == {"metrics/baseline.json"}
+    moved = found["diff"]["metrics/baseline.json"]
+    assert {"loss.low", "loss.high"} <= set(moved)
+    assert "loss.mean" not in moved, "another bootstrap moves intervals only"
+
+    drawn = dvc(project, "plots", "diff", "HEAD~1", "HEAD", "--out", "page")
+    assert drawn.returncode == 0, drawn.stdout
+    page = (project / "page" / "index.html").read_text()
+    for name in ("confusion", "history", "roc"):
+        assert f"plots/{name}/baseline.csv" in page
+    assert '"rev": "HEAD~1"' in page
+    assert '"rev": "HEAD"' in page

@@ -1,23 +1,29 @@
 """Deployments on a real server with a real worker, on loopback."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import conftest
 import httpx
+import pandas as pd
 import psutil
 import pytest
-from conftest import environment
+from conftest import commit, environment
 
+from flows.deployed import scratch_copy
 from flows.scratch import change_params
+from tasks.settings import SOURCE_VARIABLE, load
 
 TIMEOUT = 300  # seconds, on a busy machine
+wait_for = partial(conftest.wait_for, timeout=TIMEOUT)
 
 
 class Site:
@@ -29,7 +35,11 @@ class Site:
         self.environment = environment(
             PREFECT_API_URL=self.api, PREFECT_HOME=str(home), PREFECT_WORKER_QUERY_SECONDS="1"
         )
-        self.port = port
+        self.commands = {
+            "server": ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            "worker": ["flows.worker", "lesionflow"],
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -40,21 +50,17 @@ class Site:
             text=True,
         )
 
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A long-running `prefect` command, ended with all its children."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
+    def start(self, name: str) -> None:
+        """Start the server, and wait until it answers, or the worker."""
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", *self.commands[name]],
             cwd=self.project,
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        try:
-            yield process
-            assert process.poll() is None, f"prefect {' '.join(arguments)} ended by itself"
-        finally:
-            end(process)
+        if name == "server":
+            wait_for(lambda: answers(self.api))
 
     def post(self, path: str, **content: Any) -> Any:
         def answer() -> httpx.Response | None:
@@ -73,31 +79,37 @@ class Site:
         run = self.post(f"/deployments/{identity}/create_flow_run", parameters=parameters)
         return str(run["id"])
 
+    def run(self, run: str) -> Any:
+        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()
+
     def state(self, run: str) -> Any:
-        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()["state"]
+        return self.run(run)["state"]
 
     def final(self, run: str) -> Any:
         """The run's state once it is final."""
         names = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
         return wait_for(lambda: (state := self.state(run))["type"] in names and state)
 
+    def artifacts(self, run: str) -> dict[str, str]:
+        """What the run's page shows, by key."""
+        found = self.post("/artifacts/filter", flow_runs={"id": {"any_": [run]}})
+        return {artifact["key"]: artifact["data"] for artifact in found}
+
+    def running(self) -> list[str]:
+        """The names of all flow runs and task runs that are Running."""
+        filters = {"state": {"type": {"any_": ["RUNNING"]}}}
+        found = self.post("/flow_runs/filter", flow_runs=filters)
+        found += self.post("/task_runs/filter", task_runs=filters)
+        return [run["name"] for run in found]
+
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        parent = psutil.Process(process.pid)
-        for child in [*parent.children(recursive=True), parent]:
+    """Kill a process with all its children."""
+    parent = psutil.Process(process.pid)
+    for child in [*parent.children(recursive=True), parent]:
+        with suppress(psutil.NoSuchProcess):
             child.kill()
     process.wait()
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    """The first true value of `condition()`."""
-    give_up = time.monotonic() + TIMEOUT
-    while time.monotonic() < give_up:
-        if value := condition():
-            return value
-        time.sleep(0.5)
-    raise TimeoutError
 
 
 def answers(api: str) -> bool:
@@ -110,22 +122,26 @@ def answers(api: str) -> bool:
 @pytest.fixture
 def site(project: Path, tmp_path: Path) -> Iterator[Site]:
     """Server, pool, worker and deployments for a project whose results are committed."""
-    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for command in (["add", "."], [*who, "commit", "-q", "-m", "Results"]):
-        subprocess.run(["git", *command], cwd=project, check=True)
+    commit(project)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     made = Site(project, tmp_path / "home", port)
-    with made.running("server", "start", "--host", "127.0.0.1", "--port", str(port)):
-        wait_for(lambda: answers(made.api))
+    try:
+        made.start("server")
         for arguments in (
             ("work-pool", "create", "lesionflow", "--type", "process", "--overwrite"),
             ("deploy", "--all"),
         ):
             done = made.prefect(*arguments)
             assert done.returncode == 0, done.stdout + done.stderr
-        with made.running("worker", "start", "--pool", "lesionflow"):
-            yield made
+        made.start("worker")
+        yield made
+        ended = [name for name, process in made.processes.items() if process.poll() is not None]
+        assert not ended, "ended by themselves"
+    finally:
+        for process in made.processes.values():
+            if process.poll() is None:
+                end(process)
 
 
 def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) -> None:
@@ -147,13 +163,23 @@ def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) ->
     state = site.final(first)
     assert state["type"] == "COMPLETED", state
     assert "baseline" in state["message"] or "predict differently" in state["message"]
-    artifacts = {
-        artifact["key"]: artifact["data"]
-        for artifact in site.post("/artifacts/filter", flow_runs={"id": {"any_": [first]}})
-    }
+    artifacts = site.artifacts(first)
     assert "| baseline | lesion | 2 |" in artifacts["metrics"]
     assert "### baseline-smote" in artifacts["confusion"]
     assert "| baseline | accuracy |" in artifacts["changes"]
+
+    # The commit's predictions become those of other images, as after another split.
+    path = site.project / "predictions" / "baseline.parquet"
+    ours = path.read_bytes()
+    table = pd.read_parquet(path)
+    table.assign(image_id="other-" + table["image_id"].astype(str)).to_parquet(path)
+    commit(site.project)
+    path.write_bytes(ours)
+    third = site.trigger("nightly")
+    state = site.final(third)
+    assert state["type"] == "COMPLETED", state
+    assert state["message"].startswith("not compared: baseline: the test folds differ")
+    assert site.artifacts(third)["changes"] == state["message"]
 
 
 def test_study_works_in_a_scratch_copy(site: Site) -> None:
@@ -164,5 +190,53 @@ def test_study_works_in_a_scratch_copy(site: Site) -> None:
     state = site.final(run)
     assert state["type"] == "COMPLETED", state
     assert (site.project / "dvc.lock").read_bytes() == before
-    models = site.project / ".cache" / "scratch" / "models" / "baseline"
-    assert sorted(os.listdir(models)) == ["seed-0", "seed-1", "seed-2"]
+    copy = site.project / ".cache" / "scratch"
+    assert sorted(os.listdir(copy / "models" / "baseline")) == ["seed-0", "seed-1", "seed-2"]
+    assert (copy / ".prefect" / "logs" / "train@baseline.log").exists()
+    assert not (site.project / ".prefect" / "logs").exists(), "the logs are those of `nightly`"
+
+
+def test_scratch_copy_finds_the_source_that_the_project_has(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv(SOURCE_VARIABLE, "")  # so that it is put back
+    (project / "mirror").mkdir()
+    copy = scratch_copy({"download": {"source": "mirror"}})
+    assert load(copy / "params.yaml").download.source == str(project / "mirror")
+
+
+def test_killed_run_worker_and_server_leave_nothing_running(site: Site) -> None:
+    log = site.project / ".prefect" / "logs" / "train@baseline.log"
+
+    def trigger(epochs: int) -> str:
+        """Start a run, and wait until it trains."""
+        settings = {"experiments": {"baseline": {"epochs": epochs}}}
+        change_params(site.project / "params.yaml", settings)
+        log.unlink(missing_ok=True)
+        run = site.trigger("nightly", jobs=2)
+        wait_for(lambda: log.exists() and "epoch" in log.read_text())
+        return run
+
+    def kill(run: str) -> None:
+        os.kill(int(site.run(run)["labels"]["lesionflow.pid"]), signal.SIGKILL)
+
+    run = trigger(500)
+    kill(run)
+    assert site.final(run)["type"] == "CRASHED"
+    wait_for(lambda: not site.running())
+
+    run = trigger(501)
+    site.processes["worker"].kill()  # alone: what runs is not told
+    kill(run)
+    site.start("worker")
+    assert site.final(run)["type"] == "CRASHED"
+    wait_for(lambda: not site.running())
+
+    run = trigger(40)
+    end(site.processes["server"])
+    site.start("server")
+    site.final(run)
+    wait_for(lambda: not site.running())
+    assert site.final(trigger(2))["type"] == "COMPLETED"
+    assert not site.running()

@@ -35,6 +35,8 @@ def test_leaves_what_dvc_repro_leaves(built: Path, tmp_path: Path) -> None:
 
     second = pipeline(again)
     assert second.stdout.startswith("up to date: ")
+    light = python(again, "-c", "import sys, flows.pipeline; print('prefect' in sys.modules)")
+    assert light.stdout == "False\n", "nothing to do must cost no more than `dvc repro`"
 
 
 def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
@@ -86,7 +88,7 @@ def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
     project: Path, how: signal.Signals
 ) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 500}}})
-    log = project / ".cache" / "logs" / "train@baseline.log"
+    log = project / ".prefect" / "logs" / "train@baseline.log"
     run = subprocess.Popen(
         [sys.executable, "-m", "flows.pipeline"],
         cwd=project,
@@ -119,6 +121,9 @@ def test_dead_locks_are_forgotten_and_live_ones_kept(tmp_path: Path) -> None:
     rwlock.write_text(holder % 999_999_999)
     forget_dead_locks(rwlock)
     assert not rwlock.exists()
+    rwlock.write_text('{"write": {"a": {"pi')
+    forget_dead_locks(rwlock)
+    assert not rwlock.exists(), "DVC stops at a table that is half written"
 
 
 def test_lock_is_put_in_order(tmp_path: Path) -> None:
@@ -126,6 +131,11 @@ def test_lock_is_put_in_order(tmp_path: Path) -> None:
     lock.write_text("schema: '2.0'\nstages:\n  b:\n    cmd: b\n  a:\n    cmd: a\n")
     sort_lock(lock, ["a", "b"])
     assert lock_order(lock) == ["a", "b"]
+    before = lock.stat()
+    sort_lock(lock, ["a", "b"])
+    assert lock.stat() == before, "nothing was to be done"
+    sort_lock(lock, ["b"])
+    assert lock_order(lock) == ["b", "a"], "a stage that the order does not name comes last"
 
 
 def test_picture_groups_stages_by_name() -> None:

@@ -1,0 +1,66 @@
+"""Flow runs whose process was killed: nobody else says that they have ended.
+
+A worker sets a killed run to Crashed, but not the flow runs inside it, and none at all when it is
+killed too, or when the server is away. Such a run would stay Running for ever, and with it the
+place that its deployment has for one run at a time.
+"""
+
+import socket
+from typing import Any
+
+import psutil
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed, State
+
+from flows.server import alive
+
+HOST, PID, BEGAN = (f"lesionflow.{name}" for name in ("host", "pid", "began"))
+"""Labels of a flow run that name its process."""
+
+
+def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Write down this process with a flow run, and end dead runs; for every flow's `on_running`."""
+    process = psutil.Process()
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(
+            flow_run.id,
+            {HOST: socket.gethostname(), PID: process.pid, BEGAN: repr(process.create_time())},
+        )
+    end_dead_runs()
+
+
+def gone(run: FlowRun) -> bool:
+    """Whether the run was signed on this machine by a process that has ended."""
+    if run.labels.get(HOST) != socket.gethostname():
+        return False
+    return not alive(int(run.labels[PID]), float(run.labels[BEGAN]))
+
+
+def end_dead_runs() -> None:
+    """Set every run that is Running and whose process is gone to Crashed, and its task runs."""
+    running = FlowRunFilter(state=of_type(StateType.RUNNING))
+    crashed = FlowRunFilter(state=of_type(StateType.CRASHED))
+    busy = TaskRunFilter(
+        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING]))
+    )
+    with get_client(sync_client=True) as client:
+        for run in filter(gone, client.read_flow_runs(flow_run_filter=running)):
+            # Asked again: it may have ended well between the answer and the end of its process.
+            if client.read_flow_run(run.id).state_type == StateType.RUNNING:
+                client.set_flow_run_state(run.id, Crashed(message="its process was killed"))
+        for task_run in client.read_task_runs(flow_run_filter=crashed, task_run_filter=busy):
+            client.set_task_run_state(task_run.id, Crashed(message="its process was killed"))
+
+
+def of_type(kind: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=[kind]))

@@ -1,0 +1,68 @@
+"""Runs whose process was killed, on a real server."""
+
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+from uuid import UUID
+
+import psutil
+from prefect import flow, task
+from prefect.client.orchestration import get_client
+from prefect.states import Running
+
+from flows.runs import BEGAN, HOST, PID, end_dead_runs, sign
+
+
+@flow
+def work() -> None:
+    pass
+
+
+@task
+def piece() -> None:
+    pass
+
+
+def test_only_runs_whose_process_is_gone_are_ended(prefect_server: str) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    began = repr(psutil.Process().create_time())
+    ours = {HOST: socket.gethostname(), PID: os.getpid(), BEGAN: began}
+    signatures: dict[str, dict[str, Any]] = {
+        "ours": ours,
+        "gone": ours | {PID: ended.pid},
+        "another that got our number": ours | {BEGAN: "1.5"},
+        "elsewhere": ours | {HOST: "elsewhere", PID: ended.pid},
+        "unsigned": {},
+    }
+    with get_client(sync_client=True) as client:
+        runs: dict[str, tuple[UUID, UUID]] = {}
+        for name, labels in signatures.items():
+            run = client.create_flow_run(work, state=Running())
+            client.update_flow_run_labels(run.id, labels)
+            part = client.create_task_run(piece, run.id, dynamic_key="0", state=Running())
+            runs[name] = (run.id, part.id)
+        end_dead_runs()
+        states = {
+            name: (
+                client.read_flow_run(run).state_type,
+                client.read_task_run(part).state_type,
+            )
+            for name, (run, part) in runs.items()
+        }
+    crashed = {name for name, kinds in states.items() if kinds == ("CRASHED", "CRASHED")}
+    running = {name for name, kinds in states.items() if kinds == ("RUNNING", "RUNNING")}
+    assert crashed == {"gone", "another that got our number"}
+    assert running == {"ours", "elsewhere", "unsigned"}
+
+
+def test_run_that_starts_signs_itself(prefect_server: str) -> None:
+    state = work.with_options(on_running=[sign])(return_state=True)
+    with get_client(sync_client=True) as client:
+        identity = state.state_details.flow_run_id
+        assert identity is not None
+        labels = client.read_flow_run(identity).labels
+    assert labels[PID] == os.getpid()
+    assert float(str(labels[BEGAN])) == psutil.Process().create_time()
