@@ -99,11 +99,16 @@ def _file_hash(path: Path, size: int, modified: int, inode: int) -> str:
 
 
 def code_hash(module: str) -> str:
-    """A hash of a module of `tasks` and of all of `tasks` that it uses, at whatever depth.
+    """A hash of `code_of(module)`."""
+    return digest(code_of(module))
+
+
+def code_of(module: str) -> dict[str, str]:
+    """The syntax trees of a module of `tasks` and of all of `tasks` that it uses, at any depth.
 
     It uses what it imports, and what it names in a string such as "tasks.train.fit:fit" (a function
-    to call in another process). Comments, docstrings and layout do not count: the hash is over the
-    syntax trees. Nor does this module: it decides whether work is done, not what comes of it.
+    to call in another process). Comments, docstrings and layout do not count. Nor does this module:
+    it decides whether work is done, not what comes of it.
 
     Raises ChangedInputError when the code on disk is no longer that which this process imported.
     """
@@ -127,7 +132,7 @@ def code_hash(module: str) -> str:
                 waiting += [alias.name for alias in node.names]
             elif isinstance(node, ast.Constant) and is_reference(node.value):
                 waiting.append(node.value.split(":")[0])
-    return digest(trees)
+    return trees
 
 
 def module_path(name: str) -> Path | None:
