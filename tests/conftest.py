@@ -57,10 +57,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
-    """The small project after `dvc repro`. Not to be changed: see `project`."""
+    """The small project after `flows.pipeline`. Not to be changed: see `project`."""
     folder = tmp_path_factory.mktemp("built") / "project"
     scratch.make_copy(PROJECT, folder, SMALL)
-    repro(folder)
+    done = python(folder, "-m", "flows.pipeline")
+    assert done.returncode == 0, done.stdout
     return folder
 
 

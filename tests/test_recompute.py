@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from conftest import python
+from conftest import commit, python
 
 RECOMPUTED = (
     "metrics",
@@ -17,9 +17,7 @@ RECOMPUTED = (
 
 def clone(project: Path, target: Path) -> Path:
     """A clone of `project` with its results committed."""
-    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", "add", "."], cwd=project, check=True)
-    subprocess.run(["git", *who, "commit", "-qm", "results"], cwd=project, check=True)
+    commit(project)
     subprocess.run(["git", "clone", "-q", project, target], check=True)
     return target
 
