@@ -9,6 +9,7 @@ from conftest import PROJECT
 from dvc.repo import Repo
 
 from tasks.cache import CachedTask, code_of, module_path
+from tasks.settings import load
 
 SILENT = {"tasks.errors", "tasks.progress", "tasks.slots"}
 """They decide what people see and when work is done, not what comes of it."""
@@ -25,23 +26,31 @@ def dependencies() -> dict[str, set[str]]:
         }
 
 
-def code_of_stage(name: str) -> set[str]:
-    """The files of `tasks` that the cached tasks of a stage's flow use."""
+DEPENDENCIES = dependencies()
+
+
+def code_of_stage(address: str) -> set[str]:
+    """The files of `tasks` that the cached tasks of a stage's flow use, and its sampler or model.
+
+    A flow hands those two on by name, which the tasks' own code does not show.
+    """
+    name, _, item = address.partition("@")
     flow = importlib.import_module(f"flows.{name}")
-    used = {
-        module
-        for task in vars(flow).values()
-        if isinstance(task, CachedTask)
-        for module in code_of(task.work.__module__)
-    }
+    roots = [task.work.__module__ for task in vars(flow).values() if isinstance(task, CachedTask)]
+    if name == "oversample":
+        roots.append(f"tasks.oversample.samplers.{item}")
+    if name == "train":
+        model = load(PROJECT / "params.yaml").experiments[item].model
+        roots.append(f"tasks.train.models.{model}")
+    used = {module for root in roots for module in code_of(root)}
     paths = [module_path(module) for module in used - SILENT]
     return {str(path.relative_to(PROJECT)) for path in paths if path is not None}
 
 
-@pytest.mark.parametrize("address", sorted(dependencies()))
+@pytest.mark.parametrize("address", sorted(DEPENDENCIES))
 def test_stage_lists_the_code_it_uses(address: str) -> None:
-    listed = {Path(name) for name in dependencies()[address]}
-    used = code_of_stage(address.partition("@")[0])
+    listed = {Path(name) for name in DEPENDENCIES[address]}
+    used = code_of_stage(address)
     assert used
     missing = {name for name in used if not listed & {Path(name), *Path(name).parents}}
     # A package's file without code, such as tasks/__init__.py, decides nothing.

@@ -35,6 +35,12 @@ def made(
     )
 
 
+def resampled_at_once(sampler: Any, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Added:
+    """What an imbalanced-learn sampler makes when it is given the whole fold."""
+    rows, of = sampler.fit_resample(flat(images), labels)
+    return made(levels(rows[len(images) :]), of[len(images) :], images)
+
+
 def class_by_class(
     make: Callable[..., Any], table: NDArray[np.float32], labels: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

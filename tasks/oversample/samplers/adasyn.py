@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tasks.errors import UserError
-from tasks.oversample.pixels import check_neighbours, flat, levels, made
+from tasks.oversample.pixels import check_neighbours, resampled_at_once
 from tasks.oversample.variant import Added
 
 
@@ -33,10 +33,9 @@ def sample(
     check_neighbours("oversample.adasyn.n_neighbors", n_neighbors, labels)
     sampler = ADASYN(n_neighbors=n_neighbors, random_state=seed)
     try:
-        resampled, targets = sampler.fit_resample(flat(images), labels)
+        return resampled_at_once(sampler, images, labels)
     except RuntimeError:
         raise UserError(
             f"oversample.adasyn: a class has no image of another among its {n_neighbors} nearest: "
             f"raise n_neighbors, or take smote"
         ) from None
-    return made(levels(resampled[len(images) :]), targets[len(images) :], images)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.oversample.pixels import check_neighbours, flat, levels, made
+from tasks.oversample.pixels import check_neighbours, resampled_at_once
 from tasks.oversample.variant import Added
 
 
@@ -28,6 +28,4 @@ def sample(
     from imblearn.over_sampling import SMOTE
 
     check_neighbours("oversample.smote.k_neighbors", k_neighbors, labels)
-    sampler = SMOTE(k_neighbors=k_neighbors, random_state=seed)
-    resampled, targets = sampler.fit_resample(flat(images), labels)
-    return made(levels(resampled[len(images) :]), targets[len(images) :], images)
+    return resampled_at_once(SMOTE(k_neighbors=k_neighbors, random_state=seed), images, labels)
