@@ -7,7 +7,6 @@ finished pieces are empty. Both must leave the same dvc.lock. One seed each by d
 experiment run side by side under `dvc repro` too.
 """
 
-import os
 import shutil
 import statistics
 import tempfile
@@ -19,6 +18,7 @@ import typer
 from benchmarks.command import seconds
 from flows.scratch import make_copy
 from tasks.errors import UserError
+from tasks.slots import cores
 
 COMMANDS = {"dvc repro": ("dvc", "repro"), "flows.pipeline": ("flows.pipeline",)}
 
@@ -50,7 +50,7 @@ def main(
             if len(locks) > 1:
                 raise UserError("dvc repro and flows.pipeline left different dvc.lock files")
     medians = {name: statistics.median(times) for name, times in took.items()}
-    print(f"{os.cpu_count()} cores, {lesions} lesions, {runs} runs of {epochs} epochs\n")
+    print(f"{cores()} cores, {lesions} lesions, {runs} runs of {epochs} epochs\n")
     print("| | seconds | ratio |\n| --- | ---: | ---: |")
     for name, median in medians.items():
         print(f"| {name} | {median:.0f} | {median / medians['dvc repro']:.2f} |")

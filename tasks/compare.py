@@ -190,15 +190,10 @@ def p_text(value: float | None) -> str:
 
 def summary(changes: Changes) -> str:
     """One line: whether anything moved, and what could not be compared."""
-    moved = [
-        f"{one.experiment} ({', '.join(one.moved())})" for one in changes.differ if one.moved()
-    ]
-    worse = [
-        f"{one.experiment} ({', '.join(one.worse())})" for one in changes.differ if one.worse()
-    ]
+    moved = listing({one.experiment: one.moved() for one in changes.differ})
+    worse = listing({one.experiment: one.worse() for one in changes.differ})
     if moved:
-        parts = [f"moved significantly: {'; '.join(moved)}"]
-        parts.append(f"worse: {'; '.join(worse)}" if worse else "none is worse")
+        parts = [f"moved significantly: {moved}", f"worse: {worse}" if worse else "none is worse"]
     elif changes.differ:
         count = len(changes.differ)
         parts = [f"{count} of {count + len(changes.same)} predict differently, none significantly"]
@@ -212,4 +207,4 @@ def summary(changes: Changes) -> str:
 
 def listing(metrics: Mapping[str, list[str]]) -> str:
     """The experiments that have any of `metrics`, with them."""
-    return ", ".join(f"{name} ({', '.join(those)})" for name, those in metrics.items() if those)
+    return "; ".join(f"{name} ({', '.join(those)})" for name, those in metrics.items() if those)

@@ -3,12 +3,11 @@
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, environment
+from conftest import PROJECT, environment, wait_for
 from prefect import flow
 
 from flows.scratch import change_params
@@ -106,10 +105,7 @@ def test_stage_whose_dvc_was_killed_before_it_began_does_nothing(tmp_path: Path)
             stdout=output,
             stderr=output,
         )
-    give_up = time.monotonic() + 60
-    while not log.read_text().endswith("\n"):
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+    wait_for(lambda: log.read_text().endswith("\n"), timeout=60)
     assert log.read_text() == "split: the `dvc` that started this stage is gone; run it again\n"
 
 
