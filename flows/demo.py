@@ -8,22 +8,34 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flows.scratch import files, make_copy
+from flows.scratch import all_but, files, make_copy
 from tasks.cache import digest, file_hash
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
 
-CHANGES = {
-    "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
-    "train": {"runs": 2, "epochs": 6},
-}
-
-
+EXPERIMENTS = (
+    *("baseline", "baseline-smote", "baseline-augment", "optimized"),
+    *("baseline-by-image", "optimized-by-image"),
+    *("clinical", "tuned", "transfer"),
+)
 COPIED = Path(".cache/copied")  # in the copy: what it was made of
+
+
+def changes(params: Path) -> dict[str, Any]:
+    """To made-up lesions, short trainings, and some experiment of each kind."""
+    return {
+        "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
+        "embed": all_but(params, "embed", "lite0"),
+        "oversample": all_but(params, "oversample", "none", "smote", "augment", "weights-root"),
+        "train": {"runs": 2, "epochs": 6},
+        "tune": {"trials": 2, "epochs": 2},
+        "finetune": {"runs": 2, "epochs": 2},
+        "experiments": all_but(params, "experiments", *EXPERIMENTS),
+    }
 
 
 def copy_once(project: Path, folder: Path) -> None:
@@ -41,7 +53,7 @@ def copy_once(project: Path, folder: Path) -> None:
         return
     beside = folder.with_name(f".part-{folder.name}")
     shutil.rmtree(beside, ignore_errors=True)
-    make_copy(project, beside, CHANGES)
+    make_copy(project, beside, changes(project / "params.yaml"))
     (beside / COPIED).parent.mkdir()
     (beside / COPIED).write_text(content)
     beside.rename(folder)

@@ -31,7 +31,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
             aside={"predictions.parquet": predictions},
             unkeyed={"report": lambda seed: bar.advance()},
             models=[folder / "model.keras" for folder in models],
-            images=Path("data/prepared/images.npy"),
+            images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{setup.split}.csv"),
         )()

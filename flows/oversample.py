@@ -18,15 +18,16 @@ from tasks.settings import Settings
 @flow(name="oversample", flow_run_name="oversample {sampling}")
 def oversample(settings: Settings, sampling: str) -> None:
     """`data/oversampled/<protocol>-<sampling>.npz` for both protocols."""
+    variant = settings.oversample[sampling]
     waiting = [
         oversample_fold.submit(
             Path("data/oversampled"),
             label=f"{sampling}, by {protocol}",
-            images=Path("data/prepared/images.npy"),
+            images=Path("data") / variant.input / "images.npy",
             table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{protocol}.csv"),
-            sampler=f"tasks.oversample.samplers.{sampling}:sample",
-            settings=settings.oversample[sampling],
+            sampler=f"tasks.oversample.samplers.{variant.sampler}:sample",
+            settings=dict(variant.model_extra or {}),
             name=f"{protocol}-{sampling}",
         )
         for protocol in Protocol

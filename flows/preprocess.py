@@ -42,7 +42,7 @@ def preprocess(settings: Settings) -> None:
         ]
         finish_all(waiting, parts, RAW, bar.advance)
         with whole(PREPARED / "images.npy") as beside:
-            gather(folders, parts, beside)
+            gather(folders, parts, "pixels.npy", beside)
     with whole(PREPARED / "images.csv") as beside:
         table.drop(columns="archive").to_csv(beside, index=False)
     leave_only(PREPARED, ["images.npy", "images.csv"])

@@ -11,14 +11,16 @@ from prefect import flow
 from flows.split import Protocol
 from flows.stage import run
 from tasks.report.collect import write_classes, write_tables
+from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.settings import Settings
 
 REPORTS = Path("reports")
+FIGURES = REPORTS / "figures"
 
 
 @flow(name="report")
 def report(settings: Settings) -> None:
-    """`tables.md`, `experiments.md` and `classes.csv` to `reports/`."""
+    """`tables.md`, `experiments.md`, `classes.csv` and the paper's figures to `reports/`."""
     tables(settings)
     write_classes.submit(
         REPORTS,
@@ -32,6 +34,30 @@ def report(settings: Settings) -> None:
             for protocol in Protocol
         },
     )()
+    draw_classes.submit(FIGURES, label="figures 1 and 2", classes=REPORTS / "classes.csv")()
+    draw_networks.submit(
+        FIGURES,
+        label="figures 3 and 4",
+        models={model: f"tasks.train.models.{model}:build" for model in NUMBERS},
+        width=settings.preprocess.width,
+        height=settings.preprocess.height,
+    )()
+    draw_runs.submit(
+        FIGURES,
+        label="figures 5 to 9",
+        predictions=files(settings, Path("predictions"), "parquet"),
+        histories=files(settings, Path("plots/history"), "csv"),
+        confusion=files(settings, Path("plots/confusion"), "csv"),
+    )()
+
+
+def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:
+    """Files of the experiments that stand for the paper's networks, by model and protocol."""
+    found: dict[str, dict[str, Path]] = {}
+    for (model, sampling, protocol), name in settings.of_paper().items():
+        if model in NUMBERS and sampling == "none":
+            found.setdefault(model, {})[protocol] = folder / f"{name}.{suffix}"
+    return found
 
 
 def tables(settings: Settings) -> None:
@@ -44,6 +70,8 @@ def tables(settings: Settings) -> None:
         of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
         metrics={name: Path("metrics") / f"{name}.json" for name in experiments},
         predictions={name: Path("predictions") / f"{name}.parquet" for name in experiments},
+        resamples=settings.evaluate.resamples,
+        seed=settings.evaluate.seed,
     )()
 
 

@@ -55,6 +55,12 @@ def make_copy(project: Path, target: Path, changes: Mapping[str, Any]) -> None:
         subprocess.run(["git", *command], cwd=target, check=True)
 
 
+def all_but(params: Path, section: str, *kept: str) -> dict[str, None]:
+    """A change to a section of a params.yaml that removes every other name."""
+    names = YAML(typ="safe").load(params)[section]
+    return {name: None for name in names if name not in kept}
+
+
 def change_params(path: Path, changes: Mapping[str, Any]) -> None:
     """Merge `changes` into a params.yaml."""
     yaml = YAML()  # reads numbers as DVC does

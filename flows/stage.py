@@ -47,19 +47,26 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
 
 def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
     """Raise UserError for an experiment or a sampling that params.yaml does not have."""
-    names = {"experiment": list(settings.experiments), "sampling": list(settings.oversample)}
+    names = {
+        "experiment": list(settings.experiments),
+        "name": list(settings.embed),
+        "sampling": list(settings.oversample),
+    }
     for kind, name in arguments.items():
         if name not in names.get(kind, [name]):
             raise UserError(f"unknown {kind} {name!r}; one of {', '.join(names[kind])}")
 
 
 def read_by(stage: str, settings: Settings, **arguments: str) -> Any:
-    """What a stage reads of the settings: its section, and its experiment's line if it has one.
+    """What a stage reads of the settings: its section, and what concerns its experiment if any.
 
     `report` has no section of its own, and reads all experiments.
     """
     section = getattr(settings, stage, settings.experiments)
-    return section, settings.experiments.get(arguments.get("experiment", ""))
+    experiment = arguments.get("experiment")
+    if experiment not in settings.experiments:
+        return section
+    return section, settings.experiments[experiment], settings.training(experiment)
 
 
 def redirect_output() -> None:

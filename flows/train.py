@@ -3,16 +3,22 @@
 python -m flows.train EXPERIMENT
 """
 
+import importlib
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import leave_only
+from tasks.cache import CachedTask, leave_only
+from tasks.embed.weights import WEIGHTS, weights_of
+from tasks.errors import UserError
+from tasks.oversample.variant import read_variant
 from tasks.progress import Bar
-from tasks.settings import Settings
+from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings
+from tasks.train.finetune_seed import finetune_seed
 from tasks.train.seed import train_seed
 
 
@@ -23,21 +29,22 @@ def train(settings: Settings, experiment: str) -> None:
     training = settings.training(experiment)
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
     seeds = {f"seed-{seed}": seed for seed in range(training.runs)}
+    variant = Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz")
+    check_clinical(f"tasks.train.models.{setup.model}", variant)
+    fit_seed, own = recipe(settings, setup)
     with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
         waiting = [
-            train_seed.submit(
+            fit_seed.submit(
                 folder / name,
                 label=f"{experiment}, seed {seed}",
                 aside={"seconds.json": seconds / f"{name}.json"},
                 unkeyed={"report": lambda epoch: bar.advance()},
-                images=Path("data/prepared/images.npy"),
+                images=Path("data") / setup.input / "images.npy",
                 table=Path("data/prepared/images.csv"),
                 split=Path(f"data/splits/{setup.split}.csv"),
-                variant=Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz"),
-                model=f"tasks.train.models.{setup.model}:build",
-                network={},
+                variant=variant,
                 seed=seed,
-                **training.model_dump(exclude={"runs"}),
+                **{**training.model_dump(exclude={"runs"}), **own},
             )
             for name, seed in seeds.items()
         ]
@@ -45,6 +52,33 @@ def train(settings: Settings, experiment: str) -> None:
             leave_only(folder / name, finish())
     leave_only(folder, seeds)
     leave_only(seconds, [f"{name}.json" for name in seeds])
+
+
+def check_clinical(model: str, variant: Path) -> None:
+    """Raise UserError where pixels are to be transformed and the model has a second input."""
+    transformed = bool(read_variant(variant).transform)
+    # Only then: a model's module brings TensorFlow along.
+    if transformed and getattr(importlib.import_module(model), "CLINICAL", False):
+        raise UserError(
+            f"{model} takes clinical columns, which do not go with a sampling that transforms "
+            "images as they are trained on: take flips, or another that adds images"
+        )
+
+
+def recipe(settings: Settings, setup: Experiment) -> tuple[CachedTask, dict[str, Any]]:
+    """The task that fits a seed, by what the model sees, and the arguments that it alone has."""
+    model = f"tasks.train.models.{setup.model}"
+    if setup.input == PREPARED:
+        found = Path("tasks/train/models") / setup.model / "best.json"
+        best = json.loads(found.read_text()) if found.exists() else {"network": {}}
+        return train_seed, {"model": f"{model}:build", **best}
+    embedded = settings.embed[setup.input.removeprefix(EMBEDDED)]
+    return finetune_seed, {
+        "model": f"{model}:head",
+        "network": f"tasks.embed.networks.{embedded.network}:trunk",
+        "weights": weights_of(embedded.network, embedded.weights, WEIGHTS),
+        "shape": [embedded.height, embedded.width, 3],
+    }
 
 
 def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:

@@ -7,6 +7,7 @@ flow knows that settings exist.
 import importlib
 import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,11 +32,18 @@ from tasks.errors import UserError
 def modules(package: str) -> tuple[str, ...]:
     """The names of the modules in a folder of `tasks`: each is one model, or one sampler."""
     folder = Path(__file__).parent / package
-    return tuple(sorted(path.stem for path in folder.glob("[a-z]*.py")))
+    found = (
+        *folder.glob("[a-z]*.py"),
+        *(path.parent for path in folder.glob("[a-z]*/__init__.py")),
+    )
+    return tuple(sorted(path.stem for path in found))
 
 
+NETWORKS = modules("embed/networks")
 MODELS = modules("train/models")
 SAMPLERS = modules("oversample/samplers")
+PREPARED = "prepared"
+EMBEDDED = "embedded/"
 SOURCE_VARIABLE = "LESIONFLOW_SOURCE"
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -112,6 +120,16 @@ class Split(Section):
         return self
 
 
+class Embed(Section):
+    """A frozen network and the size, in pixels, at which it sees the images."""
+
+    network: Annotated[str, known("network", NETWORKS)]
+    width: Annotated[int, Field(ge=32, le=600)]
+    height: Annotated[int, Field(ge=32, le=600)]
+    flips: bool
+    weights: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Plateau(Section):
     """ReduceLROnPlateau, once on validation loss and once on validation accuracy."""
 
@@ -130,10 +148,49 @@ class Train(Section):
     plateau: Plateau
 
 
+class Variant(Section):
+    """A variant of the training fold: a sampler, what it sees, and settings of its own.
+
+    Its further keys are the keyword-only parameters of the sampler's `sample`.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    sampler: Annotated[str, known("sampler", SAMPLERS)]
+    input: str
+
+
+class Finetune(Section):
+    """What every experiment on embedded images shares unless its own line says otherwise.
+
+    AdamW with cosine decay to zero; `ema`: momentum of the moving average of weights that is kept.
+    """
+
+    runs: Positive
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Fraction
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Tune(Section):
+    """A random search of so many trials (see tasks.tune)."""
+
+    trials: Positive
+    epochs: Positive
+    seed: Seed
+
+
 class Experiment(Section):
-    """One experiment: a model, a variant of the training fold, a protocol of splitting."""
+    """One experiment: a model, what it sees, a variant of the training fold, a way to split.
+
+    input: `prepared`, the pixels of `preprocess`, or `embedded/<name>`, what `embed.<name>` made.
+    """
 
     model: Annotated[str, known("model", MODELS)]
+    input: str
     sampling: str
     split: Literal["lesion", "image"]
     runs: Positive | None = None
@@ -142,9 +199,9 @@ class Experiment(Section):
     learning_rate: Fraction | None = None
 
     def trains_as_shared(self) -> bool:
-        """Whether the line leaves everything about training, but the runs, to `train`."""
+        """Whether the line leaves everything about training, but the runs, to its section."""
         own = set(self.model_dump(exclude_none=True))
-        return own <= {"model", "sampling", "split", "runs"}
+        return own <= {"model", "input", "sampling", "split", "runs"}
 
 
 class Evaluate(Section):
@@ -160,40 +217,46 @@ class Settings(Section):
     download: Download
     preprocess: Preprocess
     split: Split
-    oversample: dict[Name, dict[str, Any]]
+    embed: dict[Name, Embed]
+    oversample: dict[Name, Variant]
     train: Train
+    tune: Tune
+    finetune: Finetune
     experiments: dict[Name, Experiment]
     evaluate: Evaluate
 
     @field_validator("oversample")
     @classmethod
-    def samplers_exist(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        refuse([line for name in variants for line in sampler_faults(name, variants[name])])
+    def variants_exist(
+        cls, variants: dict[str, Variant], info: ValidationInfo
+    ) -> dict[str, Variant]:
+        lines = [line for name in variants for line in sampler_faults(name, variants[name])]
+        refuse(lines + input_faults("oversample", variants, info.data.get("embed")))
         return variants
 
     @field_validator("experiments")
     @classmethod
-    def samplings_exist(
+    def inputs_exist(
         cls, experiments: dict[str, Experiment], info: ValidationInfo
     ) -> dict[str, Experiment]:
+        lines = input_faults("experiments", experiments, info.data.get("embed"))
         variants = info.data.get("oversample")
         if variants is not None:  # else `oversample` has faults of its own
-            refuse(
-                [
-                    f"experiments.{name}.sampling: unknown sampling {experiment.sampling!r}; "
-                    f"one of {', '.join(variants)}"
-                    for name, experiment in experiments.items()
-                    if experiment.sampling not in variants
-                ]
-            )
+            lines += [
+                f"experiments.{name}.sampling: unknown sampling {experiment.sampling!r}; "
+                f"one of {', '.join(variants)}"
+                for name, experiment in experiments.items()
+                if experiment.sampling not in variants
+            ]
+        refuse(lines)
         return experiments
 
-    def training(self, experiment: str) -> Train:
-        """The `train` section with the experiment's own values in place."""
-        own = self.experiments[experiment].model_dump(exclude_none=True)
-        return self.train.model_copy(
-            update={key: own[key] for key in own if key in Train.model_fields}
-        )
+    def training(self, experiment: str) -> Train | Finetune:
+        """The section `train`, or `finetune`, with the experiment's own values in place."""
+        setup = self.experiments[experiment]
+        shared = self.finetune if setup.input.startswith(EMBEDDED) else self.train
+        own = setup.model_dump(exclude_none=True, include=set(type(shared).model_fields))
+        return shared.model_copy(update=own)
 
     def of_paper(self) -> dict[tuple[str, str, str], str]:
         """The experiment to set beside the paper's, by (model, sampling, split).
@@ -213,11 +276,25 @@ def refuse(lines: list[str]) -> None:
         raise PydanticCustomError("lines", "{lines}", {"lines": lines})
 
 
-def sampler_faults(name: str, settings: dict[str, Any]) -> list[str]:
-    """Faults of `oversample.<name>`, by the keyword-only parameters of that sampler's `sample`."""
-    if name not in SAMPLERS:
-        return [f"oversample.{name}: unknown sampler; one of {', '.join(SAMPLERS)}"]
-    sampler = importlib.import_module(f"tasks.oversample.samplers.{name}")
+def input_faults(
+    section: str,
+    items: "Mapping[str, Variant | Experiment]",
+    embedded: Mapping[str, Embed] | None,
+) -> list[str]:
+    """Every `input` of `section` that no stage makes; none where `embed` has faults of its own."""
+    if embedded is None:
+        return []
+    known = [PREPARED, *(EMBEDDED + name for name in embedded)]
+    return [
+        f"{section}.{name}.input: unknown input {item.input!r}; one of {', '.join(known)}"
+        for name, item in items.items()
+        if item.input not in known
+    ]
+
+
+def sampler_faults(name: str, variant: Variant) -> list[str]:
+    """Faults of `oversample.<name>`, by the keyword-only parameters of its sampler's `sample`."""
+    sampler = importlib.import_module(f"tasks.oversample.samplers.{variant.sampler}")
     fields: dict[str, Any] = {
         parameter.name: (
             parameter.annotation,
@@ -228,9 +305,9 @@ def sampler_faults(name: str, settings: dict[str, Any]) -> list[str]:
     }
     model = create_model("Keywords", __config__=STRICT, **fields)
     try:
-        model.model_validate(settings)
+        model.model_validate(variant.model_extra)
     except ValidationError as error:
-        return describe(error, f"oversample.{name}", list(fields))
+        return describe(error, f"oversample.{name}", ["sampler", "input", *fields])
     return []
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,30 @@ from tasks.settings import SOURCE_VARIABLE
 
 PROJECT = Path(__file__).parent.parent
 
+all_but = partial(scratch.all_but, PROJECT / "params.yaml")
+
 SMALL = {
     "download": {"source": "synthetic", "synthetic": {"lesions": 120}},
-    "oversample": {"augment": None},
+    "embed": all_but("embed"),
+    "oversample": all_but("oversample", "none", "smote"),
     "train": {"runs": 2, "epochs": 2},
+    "tune": {"trials": 2, "epochs": 1},
     "evaluate": {"resamples": 100},
-    "experiments": {
-        "baseline-augment": None,
-        "baseline-smote-by-image": None,
-        "baseline-augment-by-image": None,
-        "optimized": None,
-        "optimized-by-image": None,
-    },
+    "experiments": all_but("experiments", "baseline", "baseline-smote", "baseline-by-image"),
 }
 """Settings of the small project: three experiments, both splits."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one process runs under `make test` (pytest-xdist): a file, or one of two halves.
+
+    The halves are the files that need the small project, which each half builds once.
+    """
+    for item in items:
+        group = item.path.stem
+        if "built" in getattr(item, "fixturenames", ()):
+            group = "stages" if group in ("test_dag", "test_extension") else "flows"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,11 +68,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
-    """The small project after `flows.pipeline`. Not to be changed: see `project`."""
+    """The small project after `dvc repro`. Not to be changed: see `project`."""
     folder = tmp_path_factory.mktemp("built") / "project"
     scratch.make_copy(PROJECT, folder, SMALL)
-    done = python(folder, "-m", "flows.pipeline")
-    assert done.returncode == 0, done.stdout
+    repro(folder)
     return folder
 
 

@@ -30,18 +30,22 @@ DEPENDENCIES = dependencies()
 
 
 def code_of_stage(address: str) -> set[str]:
-    """The files of `tasks` that the cached tasks of a stage's flow use, and its sampler or model.
+    """The files of `tasks` that a stage's cached tasks use, and those that its flow names to them.
 
-    A flow hands those two on by name, which the tasks' own code does not show.
+    A sampler, a model or a network is handed on by name, which the tasks' own code does not show.
     """
     name, _, item = address.partition("@")
     flow = importlib.import_module(f"flows.{name}")
     roots = [task.work.__module__ for task in vars(flow).values() if isinstance(task, CachedTask)]
+    settings = load(PROJECT / "params.yaml")
+    if name == "embed":
+        roots.append(f"tasks.embed.networks.{settings.embed[item].network}")
     if name == "oversample":
-        roots.append(f"tasks.oversample.samplers.{item}")
+        roots.append(f"tasks.oversample.samplers.{settings.oversample[item].sampler}")
     if name == "train":
-        model = load(PROJECT / "params.yaml").experiments[item].model
-        roots.append(f"tasks.train.models.{model}")
+        roots.append(f"tasks.train.models.{settings.experiments[item].model}")
+    if name == "tune":
+        roots.append("tasks.train.models.tuned")
     used = {module for root in roots for module in code_of(root)}
     paths = [module_path(module) for module in used - SILENT]
     return {str(path.relative_to(PROJECT)) for path in paths if path is not None}

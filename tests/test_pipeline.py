@@ -1,5 +1,6 @@
 """`flows.pipeline`: what `dvc repro` would leave, with stages side by side."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import dvc, environment, python
+from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
+from flows import scratch
 from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
 from flows.scratch import change_params
 
@@ -18,12 +20,23 @@ def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return python(folder, "-m", "flows.pipeline", *arguments)
 
 
-def test_nothing_to_do_is_seen_without_prefect(built: Path) -> None:
-    assert pipeline(built).stdout.startswith("up to date: ")
-    light = python(built, "-c", "import sys, flows.pipeline; print('prefect' in sys.modules)")
+def test_leaves_what_dvc_repro_leaves(built: Path, tmp_path: Path) -> None:
+    again = tmp_path / "project"
+    scratch.make_copy(PROJECT, again, SMALL)
+    # The tasks' own cache may come along: what DVC records must not depend on it.
+    shutil.copytree(built / ".cache", again / ".cache")
+    done = pipeline(again)
+    assert done.returncode == 0, done.stdout
+    assert (again / "dvc.lock").read_bytes() == (built / "dvc.lock").read_bytes()
+    assert stages_run(dvc(again, "repro").stdout) == set()
+    assert not (again / ".dvc" / "tmp" / "rwlock").exists() or (
+        '"pid"' not in (again / ".dvc" / "tmp" / "rwlock").read_text()
+    )
+
+    second = pipeline(again)
+    assert second.stdout.startswith("up to date: ")
+    light = python(again, "-c", "import sys, flows.pipeline; print('prefect' in sys.modules)")
     assert light.stdout == "False\n", "nothing to do must cost no more than `dvc repro`"
-    locks = built / ".dvc" / "tmp" / "rwlock"
-    assert not locks.exists() or '"pid"' not in locks.read_text()
 
 
 def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:

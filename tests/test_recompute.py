@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from conftest import commit, python
+from conftest import python
 
 RECOMPUTED = (
     "metrics",
@@ -17,7 +17,9 @@ RECOMPUTED = (
 
 def clone(project: Path, target: Path) -> Path:
     """A clone of `project` with its results committed."""
-    commit(project)
+    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    subprocess.run(["git", *who, "commit", "-qm", "results"], cwd=project, check=True)
     subprocess.run(["git", "clone", "-q", project, target], check=True)
     return target
 

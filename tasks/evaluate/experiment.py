@@ -10,7 +10,7 @@ from tasks.cache import cached
 from tasks.classes import TEST
 from tasks.evaluate.curves import confusion, histories, roc
 from tasks.evaluate.metrics import summarise
-from tasks.evaluate.predictions import read_predictions
+from tasks.evaluate.predictions import WITHHELD, asked_without, read_predictions
 
 
 @cached("predict")
@@ -24,7 +24,10 @@ def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int)
     """From the stored predictions of the test fold: `metrics.json`, `confusion.csv`, `roc.csv`."""
     test = read_predictions(predictions, TEST)
     metrics = summarise(test.truth, test.probabilities, test.lesions, resamples, seed)
-    content = {**metrics, "runs": len(test.probabilities)}
+    content: dict[str, Any] = {**metrics, "runs": len(test.probabilities)}
+    if asked_without(predictions):
+        less = read_predictions(predictions, TEST, WITHHELD)
+        content[WITHHELD] = summarise(less.truth, less.probabilities, less.lesions, resamples, seed)
     (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
     for name, table in {"confusion": confusion(test), "roc": roc(test)}.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")

@@ -18,6 +18,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
+from tasks.evaluate.predictions import Predictions
+
 METRICS = (
     "loss",
     "accuracy",
@@ -207,6 +209,36 @@ def paired_difference(
             "p_value": _rounded(_two_sided_p_value(differences)),
         }
     return table
+
+
+def unpaired_difference(
+    one: Predictions, other: Predictions, resamples: int, seed: int
+) -> dict[str, dict[str, float | None]]:
+    """By how much two sets of predictions of different images differ: `other` minus `one`.
+
+    Both are resampled by lesion, each by itself.
+
+    Returns
+    -------
+    For each of ``METRICS`` ``{"mean", "low", "high"}`` of the difference, as in `summarise`.
+
+    Raises
+    ------
+    ValueError as `scores` and `lesion_weights` do.
+    """
+    sides = []
+    for number, side in enumerate((one, other)):
+        truth, probabilities = _checked(side.truth, side.probabilities, ndim=3)
+        weights = _weights(truth, side.lesions, resamples, seed + number)
+        sides.append(_run_means(truth, probabilities, weights))
+    (plain, resampled), (other_plain, other_resampled) = sides
+    return {
+        metric: {
+            "mean": _rounded(other_plain[metric] - plain[metric]),
+            **_interval(other_resampled[metric] - resampled[metric]),
+        }
+        for metric in METRICS
+    }
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,11 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.errors import UserError
+from tasks.evaluate.predictions import CLINICAL, GIVEN, WITHHELD
 from tasks.folds import read_fold
 from tasks.train.archive import read_classes, takes_clinical
+from tasks.train.transfer import after_trunk
 
 BATCH = 512
 
@@ -28,7 +31,8 @@ def predict(
     """Write `predictions.parquet`: a row for each model and each image it was not trained on.
 
     models: one a seed, in order of seed. Columns: `image_id`, `lesion_id`, `fold`, `seed`, `dx`
-    (all but the seed categorical), and the probability of each class of CLASSES, float32.
+    (all but the seed categorical), and the probability of each class of CLASSES, float32. A model
+    that takes clinical columns is also asked without them; a column CLINICAL tells the two apart.
 
     Raises UserError when a model was saved with another order of classes.
     """
@@ -41,12 +45,42 @@ def predict(
         if read_classes(path) != CLASSES:
             raise UserError(f"{path} was saved for the classes {read_classes(path)}: train anew")
         model = keras.saving.load_model(path, compile=False)
-        inputs = (pixels, clinical) if takes_clinical(model) else pixels
-        probabilities = model.predict(inputs, batch_size=BATCH, verbose=0)
-        numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
-        tables.append(pd.concat([rows.assign(seed=np.int16(seed)), numbers], axis="columns"))
+        asked = {GIVEN: clinical, WITHHELD: np.zeros_like(clinical)}
+        for name, codes in asked.items() if takes_clinical(model) else [("", clinical)]:
+            probabilities = predict_stored(model, pixels, codes)
+            numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
+            said = rows.assign(seed=np.int16(seed), **({CLINICAL: name} if name else {}))
+            tables.append(pd.concat([said, numbers], axis="columns"))
         report(seed)
-    names = ["image_id", "lesion_id", "fold", "dx"]
-    predictions = pd.concat(tables, ignore_index=True).astype(dict.fromkeys(names, "category"))
-    columns = ["image_id", "lesion_id", "fold", "seed", "dx", *CLASSES]
+    predictions = pd.concat(tables, ignore_index=True)
+    more = [CLINICAL] if CLINICAL in predictions else []
+    names = ["image_id", "lesion_id", "fold", "dx", *more]
+    predictions = predictions.astype(dict.fromkeys(names, "category"))
+    columns = ["image_id", "lesion_id", "fold", "seed", "dx", *more, *CLASSES]
     predictions[columns].to_parquet(out / "predictions.parquet", index=False, compression="zstd")
+
+
+def predict_stored(
+    model: keras.Model, images: NDArray[Any], clinical: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Probabilities (n, 7) of stored images.
+
+    images: pixels, uint8 (n, height, width, 3), or activations of each flip, float16
+    (n, flips, h, w, channels), from which on the model is then applied.
+    """
+    if images.dtype == np.uint8:
+        views, applied = [images], model
+    else:
+        views = [images[:, flip] for flip in range(images.shape[1])]
+        applied = after_trunk(model)
+    more = (clinical,) if takes_clinical(model) else ()
+    each = [
+        np.concatenate(
+            [
+                applied.predict_on_batch([part[start : start + BATCH] for part in (view, *more)])
+                for start in range(0, len(view), BATCH)
+            ]
+        )
+        for view in views
+    ]
+    return np.mean(each, axis=0, dtype=np.float32)

@@ -6,9 +6,14 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
+
+CLINICAL = "clinical"
+GIVEN, WITHHELD = "given", "withheld"
+"""The column of predictions that says whether a model knew the clinical columns, and its values."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,15 @@ class Predictions:
     images: NDArray[np.str_]
 
 
-def read_predictions(path: Path | IO[bytes], fold: str) -> Predictions:
-    """Read the rows of one fold of `predictions/<experiment>.parquet`."""
+def read_predictions(path: Path | IO[bytes], fold: str, clinical: str = GIVEN) -> Predictions:
+    """Read the rows of one fold of `predictions/<experiment>.parquet`.
+
+    clinical: GIVEN, or WITHHELD for what a model that takes clinical columns says without them.
+    """
     table = pd.read_parquet(path)
     table = table[table["fold"] == fold]
+    if CLINICAL in table:
+        table = table[table[CLINICAL] == clinical]
     runs = [rows for _, rows in table.groupby("seed", sort=True)]
     first = runs[0]
     return Predictions(
@@ -37,3 +47,8 @@ def read_predictions(path: Path | IO[bytes], fold: str) -> Predictions:
         lesions=first["lesion_id"].astype(str).to_numpy(np.str_),
         images=first["image_id"].astype(str).to_numpy(np.str_),
     )
+
+
+def asked_without(path: Path) -> bool:
+    """Whether predictions hold what a model says when clinical columns are withheld."""
+    return CLINICAL in pq.read_schema(path).names

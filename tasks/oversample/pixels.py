@@ -1,4 +1,4 @@
-"""Images as the table that imbalanced-learn's samplers take, and back."""
+"""Images, or features of them, as the table that imbalanced-learn's samplers take, and back."""
 
 import warnings
 from collections.abc import Callable
@@ -13,45 +13,49 @@ from tasks.oversample.variant import Added
 PIECE = 2000
 
 
-def flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def flat(images: NDArray[Any]) -> NDArray[np.float32]:
     """An image a row, float32: in uint8 the interpolation wraps around and corrupts the images."""
     return images.reshape(len(images), -1).astype(np.float32)
 
 
-def levels(table: NDArray[Any]) -> NDArray[np.uint8]:
-    """Values as grey levels: rounded, and cut to 0 to 255."""
-    return np.rint(table).clip(0, 255).astype(np.uint8)
+def restored(table: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values as they are stored: pixels (uint8) rounded and cut to 0 to 255, features as is."""
+    if dtype == np.uint8:
+        table = np.rint(table).clip(0, 255)
+    return table.astype(dtype)
 
 
-def made(
-    pixels: NDArray[np.uint8], labels: NDArray[Any], like: NDArray[np.uint8], **more: Any
-) -> Added:
-    """Synthetic images, one a row of `pixels`, of the size of those in `like`."""
+def made(table: NDArray[Any], labels: NDArray[Any], like: NDArray[Any], **more: Any) -> Added:
+    """Synthetic images, one a row of `table`, of the size and type of those in `like`."""
     return Added(
         rows=np.empty(0, np.int64),
-        images=pixels.reshape(-1, *like.shape[1:]),
+        images=restored(table, like.dtype).reshape(-1, *like.shape[1:]),
         labels=labels.astype(np.int64),
         **more,
     )
 
 
-def resampled_at_once(sampler: Any, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Added:
+def resampled_at_once(sampler: Any, images: NDArray[Any], labels: NDArray[np.int64]) -> Added:
     """What an imbalanced-learn sampler makes when it is given the whole fold."""
     rows, of = sampler.fit_resample(flat(images), labels)
-    return made(levels(rows[len(images) :]), of[len(images) :], images)
+    return made(rows[len(images) :], of[len(images) :], images)
 
 
 def class_by_class(
-    make: Callable[..., Any], table: NDArray[np.float32], labels: NDArray[np.int64], seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Rows, as `levels`, that fill every smaller class up to the largest, and their labels.
+    make: Callable[..., Any],
+    table: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    seed: int,
+    dtype: np.dtype[Any],
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Rows, `restored` to `dtype`, that fill every class up to the largest, and their labels.
 
     make: gives an imbalanced-learn sampler, one that makes a class's rows from that class alone,
     for `sampling_strategy` and `random_state`. It sees one class at a time and makes PIECE rows at
     a time, which costs a fraction of the memory that all of them at once do.
     """
     counts = np.bincount(labels)
-    rows, of = [np.empty((0, table.shape[1]), np.uint8)], [np.empty(0, np.int64)]
+    rows, of = [np.empty((0, table.shape[1]), dtype)], [np.empty(0, np.int64)]
     for label in np.flatnonzero((counts > 0) & (counts < counts.max())):
         # One row of another class: samplers refuse a single class.
         other = np.flatnonzero(labels != label)[:1]
@@ -63,7 +67,7 @@ def class_by_class(
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="After over-sampling")
                 resampled, _ = sampler.fit_resample(table[chosen], labels[chosen])
-            rows.append(levels(resampled[len(chosen) :]))
+            rows.append(restored(resampled[len(chosen) :], dtype))
             of.append(np.full(len(rows[-1]), label))
     return np.concatenate(rows), np.concatenate(of)
 

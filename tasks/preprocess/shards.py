@@ -53,16 +53,16 @@ def finish_all(
         raise DataFaults(raw, faults)
 
 
-def gather(folders: Sequence[Path], parts: Sequence[pd.DataFrame], out: Path) -> None:
-    """Write the shards' pixels as one array, uint8 (n, height, width, 3), in the table's order.
+def gather(folders: Sequence[Path], parts: Sequence[pd.DataFrame], name: str, out: Path) -> None:
+    """Write the shards' arrays as one, (n, ...), in the table's order.
 
-    folders: a folder a shard, which holds its `pixels.npy`; parts: the rows of each.
+    folders: a folder a shard, which holds an array `name`; parts: the rows of each.
     """
-    first = np.load(folders[0] / "pixels.npy", mmap_mode="r")
+    first = np.load(folders[0] / name, mmap_mode="r")
     total = sum(len(part) for part in parts)
     images = np.lib.format.open_memmap(
-        out, mode="w+", dtype=np.uint8, shape=(total, *first.shape[1:])
+        out, mode="w+", dtype=first.dtype, shape=(total, *first.shape[1:])
     )
     for folder, part in zip(folders, parts, strict=True):
-        images[part.index] = np.load(folder / "pixels.npy", mmap_mode="r")
+        images[part.index] = np.load(folder / name, mmap_mode="r")
     images.flush()

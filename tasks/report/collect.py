@@ -9,10 +9,10 @@ import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
-from tasks.evaluate.metrics import scores
-from tasks.evaluate.predictions import read_predictions
+from tasks.evaluate.metrics import scores, unpaired_difference
+from tasks.evaluate.predictions import WITHHELD, read_predictions
 from tasks.oversample.variant import read_variant
-from tasks.report.tables import METRIC_NAMES, class_counts, interval, tables
+from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, tables
 
 
 def run_scores(predictions: Path) -> pd.DataFrame:
@@ -31,26 +31,44 @@ def write_tables(
     of_paper: Sequence[tuple[str, str, str, str]],
     metrics: Mapping[str, Path],
     predictions: Mapping[str, Path],
+    resamples: int,
+    seed: int,
 ) -> None:
     """`tables.md` (the paper's tables) and `experiments.md` (every experiment, every metric).
 
     splits: name and split of each experiment, in the order to list them in.
     of_paper: model, sampling, split and name of those to set beside the paper's.
-    metrics and predictions: files of each experiment.
+    metrics and predictions: files of each experiment. resamples, seed: of the bootstrap.
     """
     content = {name: json.loads(path.read_text()) for name, path in metrics.items()}
-    found, runs = {}, {}
+    found, runs, paths = {}, {}, {}
     for model, sampling, split, name in of_paper:
         found[model, sampling, split] = content[name]
+        paths[model, sampling, split] = predictions[name]
         if sampling == "none":
             runs[model, split] = run_scores(predictions[name])
-    (out / "tables.md").write_text(tables(found, runs) + "\n")
+    gaps = {
+        (model, sampling): unpaired_difference(
+            read_predictions(paths[model, sampling, "lesion"], TEST),
+            read_predictions(path, TEST),
+            resamples,
+            seed,
+        )
+        for (model, sampling, split), path in paths.items()
+        if split == "image" and (model, sampling, "lesion") in paths
+    }
+    (out / "tables.md").write_text(f"{tables(found, runs)}\n\n{gap_table(gaps)}\n")
     header = ["experiment", "split", "runs", *METRIC_NAMES.values()]
-    lines = [
-        [name, split, str(content[name]["runs"])]
-        + [interval(content[name][metric]) for metric in METRIC_NAMES]
-        for name, split in splits
-    ]
+    lines = []
+    for name, split in splits:
+        runs_of = str(content[name]["runs"])
+        rows = {name: content[name]}
+        if WITHHELD in content[name]:
+            rows[f"{name}, columns withheld"] = content[name][WITHHELD]
+        lines += [
+            [title, split, runs_of, *(interval(row[metric]) for metric in METRIC_NAMES)]
+            for title, row in rows.items()
+        ]
     table = [header, ["---"] * len(header), *lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in table)
     (out / "experiments.md").write_text(text + "\n")

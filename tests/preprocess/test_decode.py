@@ -170,7 +170,7 @@ def test_shards_are_of_one_archive_and_gathered_in_the_tables_order(
             width=8,
             height=8,
         )
-    gather(folders, parts, tmp_path / "images.npy")
+    gather(folders, parts, "pixels.npy", tmp_path / "images.npy")
     images = np.load(tmp_path / "images.npy")
     assert images.dtype == np.uint8
     assert images.shape == (14, 8, 8, 3)

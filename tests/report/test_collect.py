@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tasks.classes import CLASSES
 from tasks.report.collect import write_tables
@@ -29,9 +30,43 @@ def test_paper_s_tables_hold_the_chosen_and_the_list_holds_all(tmp_path: Path) -
         of_paper=[("baseline", "none", "lesion", "chosen")],
         metrics=metrics,
         predictions=predictions,
+        resamples=10,
+        seed=0,
     )
     tables = (tmp_path / "tables.md").read_text()
     assert "| no oversampling, weighted F1 | .759 | – | .750 (.750–.750) |" in tables
     assert "| baseline, mean accuracy | .752 | – | 1.000 |" in tables
     lines = (tmp_path / "experiments.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| later", "| chosen"]
+
+
+def test_gap_between_the_protocols_stands_with_its_interval(tmp_path: Path) -> None:
+    """By image everything is right, by lesion every second image: accuracy is half more."""
+    random = np.random.default_rng(0)
+    files = {}
+    for split in ("image", "lesion"):
+        truth = np.arange(140) % len(CLASSES)
+        said = np.where((np.arange(140) // 7 % 2 == 0) | (split == "image"), truth, (truth + 1) % 7)
+        table = pd.DataFrame(np.eye(len(CLASSES), dtype=np.float32)[said], columns=CLASSES)
+        table = table.assign(fold="test", seed=0, dx=np.array(CLASSES)[truth], image_id="I")
+        files[split] = tmp_path / f"{split}.parquet"
+        lesions = [f"L{number}" for number in random.permutation(140)]
+        table.assign(lesion_id=lesions).to_parquet(files[split])
+    mean = {metric: {"mean": 0.5, "low": 0.4, "high": 0.6} for metric in METRIC_NAMES}
+    (tmp_path / "any.json").write_text(json.dumps({"runs": 1, **mean}))
+    write_tables.work(
+        tmp_path,
+        splits=[],
+        of_paper=[("baseline", "smote", split, split) for split in files],
+        metrics=dict.fromkeys(files, tmp_path / "any.json"),
+        predictions=files,
+        resamples=200,
+        seed=0,
+    )
+    text = (tmp_path / "tables.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| baseline | SMOTE |"))
+    accuracy = row.split(" | ")[2]
+    assert accuracy.startswith(".500 (.4")
+    low, high = (float(bound) for bound in accuracy[6:-1].split("–"))
+    assert low == pytest.approx(0.5 - 1.96 * (0.25 / 140) ** 0.5, abs=0.02)
+    assert high == pytest.approx(0.5 + 1.96 * (0.25 / 140) ** 0.5, abs=0.02)

@@ -9,11 +9,14 @@ import yaml
 from conftest import python
 
 from flows.scratch import merged
-from tasks.settings import MODELS, SAMPLERS, SOURCE_VARIABLE, SettingsError, load
+from tasks.settings import MODELS, NETWORKS, SAMPLERS, SOURCE_VARIABLE, SettingsError, load
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
-EXPERIMENT = {"model": "baseline", "sampling": "none", "split": "lesion"}
-SECTIONS = "download, preprocess, split, oversample, train, experiments, evaluate"
+EXPERIMENT = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
+SECTIONS = (
+    "download, preprocess, split, embed, oversample, train, tune, finetune, experiments, evaluate"
+)
+INPUTS = "prepared, embedded/lite0, embedded/lite0-pooled"
 VARIANTS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])
 NO_MAPPING = "must hold keys with values"
 
@@ -43,7 +46,7 @@ def test_committed_params_load() -> None:
     settings = load(PARAMS)
     assert set(settings.experiments) >= {"baseline", "optimized", "baseline-by-image"}
     assert settings.split.train == 0.7
-    assert settings.oversample["smote"] == {"k_neighbors": 5, "seed": 0}
+    assert settings.oversample["smote"].model_extra == {"k_neighbors": 5, "seed": 0}
 
 
 def test_models_and_samplers_are_the_files_of_their_folders() -> None:
@@ -60,17 +63,24 @@ def test_models_and_samplers_are_the_files_of_their_folders() -> None:
         ("download.url", "x", "unknown key; allowed here: source, synthetic"),
         ("download.synthetic.images", 3, "unknown key; allowed here: lesions, seed"),
         ("split.folds", 3, "unknown key; allowed here: seed, train, validation, test"),
-        ("oversample.smote.k", 3, "unknown key; allowed here: k_neighbors, seed"),
-        ("oversample.none.seed", 3, "unknown key; allowed here: none"),
+        ("oversample.smote.k", 3, "unknown key; allowed here: sampler, input, k_neighbors, seed"),
+        ("oversample.none.seed", 3, "unknown key; allowed here: sampler, input"),
         ("train.plateau.wait", 3, "unknown key; allowed here: factor, patience, min_learning_rate"),
         (
             "experiments.baseline.epoch",
             3,
-            "unknown key; allowed here: model, sampling, split, runs, epochs, batch_size, "
+            "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
             "learning_rate",
         ),
         # Names that do not exist
-        ("oversample.rose", {}, f"unknown sampler; one of {', '.join(SAMPLERS)}"),
+        (
+            "oversample.smote.sampler",
+            "rose",
+            f"unknown sampler 'rose'; one of {', '.join(SAMPLERS)}",
+        ),
+        ("oversample.smote.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
+        ("experiments.baseline.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
+        ("embed.lite0.network", "lite1", f"unknown network 'lite1'; one of {', '.join(NETWORKS)}"),
         (
             "experiments.baseline.model",
             "vgg",
@@ -115,6 +125,7 @@ def test_models_and_samplers_are_the_files_of_their_folders() -> None:
         ("train.plateau", None, "missing"),
         ("evaluate", None, "missing"),
         ("experiments.baseline.model", None, "missing"),
+        ("oversample.smote.sampler", None, "missing"),
     ],
 )
 def test_one_fault_is_one_line_with_its_key(
@@ -134,9 +145,17 @@ def test_shares_may_miss_one_by_a_rounding_error(tmp_path: Path) -> None:
     assert split.train + split.validation + split.test < 1
 
 
-@pytest.mark.parametrize("section", ["train", "oversample", "oversample.smote", "experiments"])
-def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str) -> None:
-    assert faults(written(tmp_path, nested(section, {1: EXPERIMENT}))) == [
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("train", 3),
+        ("oversample", {"sampler": "none", "input": "prepared"}),
+        ("oversample.smote", 3),
+        ("experiments", EXPERIMENT),
+    ],
+)
+def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: Any) -> None:
+    assert faults(written(tmp_path, nested(section, {1: value}))) == [
         f"{section}.1: a key must be text: put it in quotes"
     ]
 
@@ -144,9 +163,9 @@ def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str) -> None:
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     changes = {
         "split": {"train": 0.6},
-        "oversample": {"smote": {"k": 1, "seed": -1}, "rose": {}},
+        "oversample": {"smote": {"k": 1, "seed": -1}, "kde": {"input": "raw"}},
         "train": {"runs": 0, "epochs": "many"},
-        "experiments": {"baseline": {"sampling": "kde"}, "optimized": {"model": "vgg"}},
+        "experiments": {"baseline": {"sampling": "rose"}, "optimized": {"model": "vgg"}},
         "seed": 1,
     }
     keys = [line.split(":")[0] for line in faults(written(tmp_path, changes))]
@@ -154,7 +173,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "split",
         "oversample.smote.seed",
         "oversample.smote.k",
-        "oversample.rose",
+        "oversample.kde.input",
         "train.runs",
         "train.epochs",
         "experiments.optimized.model",

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows.train import check_clinical
 from tasks import process
 from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
 from tasks.clinical import clinical_codes
+from tasks.errors import UserError
 from tasks.oversample.samplers import augment, none
 from tasks.oversample.variant import Added, write_variant
-from tasks.settings import MODELS
 
 WEIGHTS = np.array([1.0, 2, 3, 4, 5, 6, 7])
 
@@ -88,6 +89,25 @@ def test_added_images_and_class_weights_change_the_training(data: Path, tmp_path
     assert len({(out / "history.csv").read_text() for out in outs}) == len(variants)
 
 
+@pytest.mark.parametrize("variant", ["none", "weights"])
+def test_clinical_columns_reach_the_model(data: Path, tmp_path: Path, variant: str) -> None:
+    """The columns tell the class, which the noise hides."""
+    out = fit(data, tmp_path / "a", variant, "clinical", epochs=12)
+    assert pd.read_csv(out / "history.csv")["val_accuracy"].iloc[-1] > 0.5
+
+
+def test_transformed_images_with_clinical_columns_are_refused(data: Path) -> None:
+    with pytest.raises(UserError, match=r"models\.clinical takes clinical columns, which do not"):
+        check_clinical("tasks.train.models.clinical", data / "augment.npz")
+    check_clinical("tasks.train.models.clinical", data / "none.npz")
+    check_clinical("tasks.train.models.baseline", data / "augment.npz")
+
+
+def test_images_without_clinical_columns_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(process.ProcessError, match=r"^the sampler makes images without clinical"):
+        fit(data, tmp_path / "a", "added", "clinical")
+
+
 def test_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path) -> None:
     with pytest.raises(process.ProcessError, match=r"^epoch 1: .*try a smaller learning_rate"):
         fit(data, tmp_path / "a", learning_rate=1e30)
@@ -112,11 +132,14 @@ def inspect_models(report: Any) -> None:
 
     import keras
 
+    from tasks.tune.space import NETWORK, OPTIMIZED
+
     facts = {}
-    for name in MODELS:
+    image = np.full((1, 30, 40, 3), 12, np.uint8)
+    for name in ("baseline", "optimized", "tuned"):
         build = import_module(f"tasks.train.models.{name}").build
-        model = build((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0])
-        image = np.full((1, 30, 40, 3), 12, np.uint8)
+        sizes = {key: OPTIMIZED[key] for key in NETWORK} if name == "tuned" else {}
+        model = build((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0], **sizes)
         layer = model.get_layer("standardise")
         facts[name] = {
             "parameters": model.count_params(),
@@ -134,7 +157,7 @@ def test_models_take_pixels_and_give_probabilities(monkeypatch: pytest.MonkeyPat
     process.call("test_fit:inspect_models", report=news.append)
     facts = news[0]
     assert facts["baseline"]["parameters"] == 40_903
-    assert facts["optimized"]["parameters"] == 349_095
+    assert facts["optimized"]["parameters"] == facts["tuned"]["parameters"] == 349_095
     for model in facts.values():
         assert model["input"] == "uint8"
         assert model["shape"] == (None, len(CLASSES))

@@ -4,7 +4,7 @@ He, Bai, Garcia, Li, "ADASYN: Adaptive Synthetic Sampling Approach for Imbalance
 IJCNN 2008, 1322-1328.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from tasks.oversample.variant import Added
 
 
 def sample(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.int64],
     clinical: NDArray[np.int64],
     *,

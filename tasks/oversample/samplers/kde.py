@@ -10,7 +10,7 @@ a bandwidth of 1 drowns the image in noise.
 """
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from tasks.oversample.variant import Added
 
 
 def sample(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.int64],
     clinical: NDArray[np.int64],
     *,
@@ -32,4 +32,4 @@ def sample(
     from imblearn.over_sampling import RandomOverSampler
 
     make = partial(RandomOverSampler, shrinkage=bandwidth)
-    return made(*class_by_class(make, flat(images), labels, seed), images)
+    return made(*class_by_class(make, flat(images), labels, seed, images.dtype), images)

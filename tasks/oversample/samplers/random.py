@@ -1,6 +1,6 @@
 """Random oversampling: images of the smaller classes stand in the fold several times."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from tasks.oversample.variant import Added
 
 
 def sample(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.int64],
     clinical: NDArray[np.int64],
     *,

@@ -3,7 +3,7 @@
 Chawla et al., "SMOTE: Synthetic Minority Over-sampling Technique", JAIR 16 (2002), 321-357.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from tasks.oversample.variant import Added
 
 
 def sample(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.int64],
     clinical: NDArray[np.int64],
     *,

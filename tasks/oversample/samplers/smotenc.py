@@ -5,7 +5,7 @@ neighbours. Chawla et al., JAIR 16 (2002), section 6.1.
 """
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from tasks.oversample.variant import Added
 
 
 def sample(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.int64],
     clinical: NDArray[np.int64],
     *,
@@ -42,7 +42,7 @@ def sample(
     categorical = [pixels + 1, pixels + 2, pixels + 3]
     make = partial(SMOTENC, categorical_features=categorical, k_neighbors=k_neighbors)
     table = np.concatenate(columns, axis=1, dtype=np.float32)
-    rows, targets = class_by_class(make, table, labels, seed)
-    codes = rows[:, pixels:].astype(np.int64)
+    rows, targets = class_by_class(make, table, labels, seed, images.dtype)
+    codes = np.rint(rows[:, pixels:]).astype(np.int64)
     codes = np.column_stack([codes[:, 0] * codes[:, 1], codes[:, 2:]])
     return made(rows[:, :pixels], targets, images, clinical=codes)
