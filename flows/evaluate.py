@@ -46,7 +46,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
 
 def score(settings: Settings, experiment: str) -> None:
     """`metrics/`, and the plots that are drawn from predictions, of one experiment."""
-    plots = ("confusion", "roc")
+    plots = ("confusion", "roc", "calibration", "decision")
     score_experiment.submit(
         Path("metrics"),
         label=f"score {experiment}",

@@ -196,15 +196,15 @@ def test_dvc_compares_two_commits(project: Path) -> None:
     assert repro(project, "evaluate@baseline") == {"evaluate@baseline"}
     commit(project)
     found = json.loads(dvc(project, "metrics", "diff", "HEAD~1", "HEAD", "--json").stdout)
-    assert set(found["diff"]) == {"metrics/baseline.json"}
-    moved = found["diff"]["metrics/baseline.json"]
+    assert set(found) == {"metrics/baseline.json"}
+    moved = found["metrics/baseline.json"]
     assert {"loss.low", "loss.high"} <= set(moved)
     assert "loss.mean" not in moved, "another bootstrap moves intervals only"
 
     drawn = dvc(project, "plots", "diff", "HEAD~1", "HEAD", "--out", "page")
     assert drawn.returncode == 0, drawn.stdout
     page = (project / "page" / "index.html").read_text()
-    for name in ("confusion", "history", "roc"):
-        assert f"plots/{name}/baseline.csv" in page
+    for name in ("calibration", "confusion", "decision", "history", "roc"):
+        assert f"plots_{name}_baseline_csv" in page
     assert '"rev": "HEAD~1"' in page
     assert '"rev": "HEAD"' in page

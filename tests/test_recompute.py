@@ -8,7 +8,9 @@ from conftest import python
 
 RECOMPUTED = (
     "metrics",
+    "plots/calibration",
     "plots/confusion",
+    "plots/decision",
     "plots/roc",
     "reports/experiments.md",
     "reports/tables.md",

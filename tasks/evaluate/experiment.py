@@ -5,12 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from tasks import process
 from tasks.cache import cached
-from tasks.classes import TEST
+from tasks.classes import TEST, VALIDATION
+from tasks.evaluate.calibration import fit_temperature, reliability, summarise_calibration
+from tasks.evaluate.classes import majority, summarise_classes
 from tasks.evaluate.curves import confusion, histories, roc
+from tasks.evaluate.decision import decision_curve
 from tasks.evaluate.metrics import summarise
-from tasks.evaluate.predictions import WITHHELD, asked_without, read_predictions
+from tasks.evaluate.operating import operating_points
+from tasks.evaluate.predictions import WITHHELD, asked_without, read_metadata, read_predictions
+from tasks.evaluate.resample import plain_and_resampled
+from tasks.evaluate.slices import summarise_slices
 
 
 @cached("predict")
@@ -21,15 +29,43 @@ def predict_experiment(out: Path, **arguments: Any) -> None:
 
 @cached("score")
 def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
-    """From the stored predictions of the test fold: `metrics.json`, `confusion.csv`, `roc.csv`."""
-    test = read_predictions(predictions, TEST)
-    metrics = summarise(test.truth, test.probabilities, test.lesions, resamples, seed)
-    content: dict[str, Any] = {**metrics, "runs": len(test.probabilities)}
+    """Every number of the test fold, from the stored predictions alone.
+
+    `metrics.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
+    `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
+    resamples. Of a model that takes clinical columns also METRICS with those WITHHELD.
+
+    `confusion.csv`, `roc.csv`, `calibration.csv`, `decision.csv`: data of the plots of that name.
+    """
+    # More threads than one do not pay on matrices of this size, and wait for each other.
+    with threadpool_limits(1):
+        _score(out, predictions, resamples, seed)
+
+
+def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
+    test, validation = (read_predictions(predictions, fold) for fold in (TEST, VALIDATION))
+    weights = plain_and_resampled(test.lesions, resamples, seed)
+    temperatures = [fit_temperature(validation.truth, run) for run in validation.probabilities]
+    content: dict[str, Any] = {
+        **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
+        "runs": len(test.probabilities),
+        **summarise_classes(test, weights),
+        "majority": majority(test.truth, weights),
+        "calibration": summarise_calibration(test, temperatures, weights),
+        "operating_points": operating_points(validation, test, weights),
+        "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
+    }
     if asked_without(predictions):
         less = read_predictions(predictions, TEST, WITHHELD)
         content[WITHHELD] = summarise(less.truth, less.probabilities, less.lesions, resamples, seed)
     (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
-    for name, table in {"confusion": confusion(test), "roc": roc(test)}.items():
+    plots = {
+        "confusion": confusion(test),
+        "roc": roc(test),
+        "calibration": reliability(test, temperatures, weights),
+        "decision": decision_curve(test, weights),
+    }
+    for name, table in plots.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
 
 

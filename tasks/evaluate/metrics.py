@@ -1,24 +1,29 @@
-"""Every number of ``metrics/<experiment>.json``, from stored predictions alone.
+"""The eight metrics that every experiment is listed and compared by.
 
-Each metric is what scikit-learn computes. It is written out here because an interval needs it for
-a thousand resamples: a resample is a row of weights (how often it holds each image), and all rows
-are scored together.
-
-Resamples draw *lesions*, not images. Images of one lesion are right or wrong together, and a
-bootstrap over images would count them as independent and return intervals that are too narrow.
-
-Runs are fixed, not resampled: an interval speaks of other patients, not of other seeds.
+Each is what scikit-learn computes. It is written out here because an interval needs it for a
+thousand resamples; see `tasks.evaluate.resample`.
 """
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
 from tasks.evaluate.predictions import Predictions
+from tasks.evaluate.ranking import roc_auc
+from tasks.evaluate.resample import (
+    Estimate,
+    Scores,
+    estimate,
+    in_blocks,
+    interval,
+    mean_over_runs,
+    plain_and_resampled,
+    ratio,
+    rounded,
+)
 
 METRICS = (
     "loss",
@@ -31,14 +36,8 @@ METRICS = (
     "roc_auc_ovr",
 )
 
-INTERVAL = (2.5, 97.5)  # percentiles: 95%
-DECIMALS = 6  # enough to judge by, few enough that the JSON is the same on every machine
-BLOCK = 2**19  # weights scored at a time: 4 MB in float64, and a few arrays of that size
 
-
-def scores(
-    truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike
-) -> dict[str, NDArray[np.float64]]:
+def scores(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> Scores:
     """Score one run's predictions once for each row of weights.
 
     Parameters
@@ -71,55 +70,12 @@ def scores(
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError("weights must be finite and not negative")
 
-    blocks = np.array_split(weights, math.ceil(weights.size / BLOCK))
-    parts = [_score(truth, probabilities, b.astype(np.float64)) for b in blocks if len(b)]
-    return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
-
-
-def lesion_weights(lesions: ArrayLike, resamples: int, seed: int) -> NDArray[np.int32]:
-    """Draw a bootstrap over lesions: as many as there are, with replacement, all images of each.
-
-    The cluster bootstrap of Field and Welsh, "Bootstrapping clustered data", Journal of the Royal
-    Statistical Society B 69 (2007) 369-390.
-
-    Parameters
-    ----------
-    lesions : (n,) str or int, the lesion of each image.
-    resamples : how many to draw, at least 1.
-    seed : the draw depends on it and on the set of lesions alone; not on the order of the images,
-        and the first resamples not on how many follow.
-
-    Returns
-    -------
-    (resamples, n) int32: how often each image's lesion was drawn.
-
-    Raises
-    ------
-    ValueError where a lesion is missing, where there are fewer than two (one has no spread to
-    learn from), or where ``resamples`` is below 1.
-    """
-    lesions = np.asarray(lesions)
-    if lesions.ndim != 1:
-        raise ValueError(f"lesions must have shape (n,), got {lesions.shape}")
-    lesion_of_image, names = pd.factorize(lesions, sort=True)
-    if (lesion_of_image < 0).any():
-        raise ValueError("lesions must not be missing")
-    if len(names) < 2:
-        raise ValueError(f"lesions must be at least two, got {len(names)}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
-
-    rng = np.random.default_rng(seed)
-    weights = np.empty((resamples, len(lesions)), np.int32)
-    for row in weights:
-        draws = rng.integers(len(names), size=len(names))
-        row[:] = np.bincount(draws, minlength=len(names))[lesion_of_image]
-    return weights
+    return in_blocks(lambda block: _score(truth, probabilities, block), weights)
 
 
 def summarise(
     truth: ArrayLike, probabilities: ArrayLike, lesions: ArrayLike, resamples: int, seed: int
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Estimate]:
     """Give each metric's mean over runs and its 95% interval.
 
     Parameters
@@ -141,11 +97,8 @@ def summarise(
     ValueError as `scores` and `lesion_weights` do.
     """
     truth, probabilities = _checked(truth, probabilities, ndim=3)
-    plain, resampled = _run_means(truth, probabilities, _weights(truth, lesions, resamples, seed))
-    return {
-        metric: {"mean": _rounded(plain[metric]), **_interval(resampled[metric])}
-        for metric in METRICS
-    }
+    means = _run_means(truth, probabilities, _weights(truth, lesions, resamples, seed))
+    return {metric: estimate(values) for metric, values in means.items()}
 
 
 def paired_difference(
@@ -155,7 +108,7 @@ def paired_difference(
     lesions: ArrayLike,
     resamples: int,
     seed: int,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Estimate]:
     """Test whether new predictions of the same images score differently from old ones.
 
     A paired bootstrap: both sides are scored on the same resamples of lesions, so that what makes
@@ -194,26 +147,25 @@ def paired_difference(
             f"got {old.dtype}, {new.dtype} and {old.shape[2]}, {new.shape[2]}"
         )
     weights = _weights(truth, lesions, resamples, seed)
-    plain_old, resampled_old = _run_means(truth, old, weights)
-    plain_new, resampled_new = _run_means(truth, new, weights)
+    before, after = _run_means(truth, old, weights), _run_means(truth, new, weights)
 
     table = {}
     for metric in METRICS:
         # The same runs in another order or number differ by 1e-16, which must count as a tie.
-        differences = (resampled_new[metric] - resampled_old[metric]).round(12)
+        differences = (after[metric] - before[metric])[1:].round(12)
         table[metric] = {
-            "old": _rounded(plain_old[metric]),
-            "new": _rounded(plain_new[metric]),
-            "difference": _rounded(plain_new[metric] - plain_old[metric]),
-            **_interval(differences),
-            "p_value": _rounded(_two_sided_p_value(differences)),
+            "old": rounded(before[metric][0]),
+            "new": rounded(after[metric][0]),
+            "difference": rounded(after[metric][0] - before[metric][0]),
+            **interval(differences),
+            "p_value": rounded(_two_sided_p_value(differences)),
         }
     return table
 
 
 def unpaired_difference(
     one: Predictions, other: Predictions, resamples: int, seed: int
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Estimate]:
     """By how much two sets of predictions of different images differ: `other` minus `one`.
 
     Both are resampled by lesion, each by itself.
@@ -231,14 +183,7 @@ def unpaired_difference(
         truth, probabilities = _checked(side.truth, side.probabilities, ndim=3)
         weights = _weights(truth, side.lesions, resamples, seed + number)
         sides.append(_run_means(truth, probabilities, weights))
-    (plain, resampled), (other_plain, other_resampled) = sides
-    return {
-        metric: {
-            "mean": _rounded(other_plain[metric] - plain[metric]),
-            **_interval(other_resampled[metric] - resampled[metric]),
-        }
-        for metric in METRICS
-    }
+    return {metric: estimate(sides[1][metric] - sides[0][metric]) for metric in METRICS}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -326,91 +271,61 @@ def _checked(
 
 
 def _weights(truth: NDArray, lesions: ArrayLike, resamples: int, seed: int) -> NDArray[np.int32]:
-    """(1 + resamples, n): a row of ones for the plain metric, then the resamples."""
-    resampled = lesion_weights(lesions, resamples, seed)
-    if resampled.shape[1] != len(truth):
-        raise ValueError(f"lesions must have shape ({len(truth)},), got ({resampled.shape[1]},)")
-    return np.vstack([np.ones((1, len(truth)), np.int32), resampled])
+    """`plain_and_resampled`, or a ValueError where there is not a lesion for each image."""
+    weights = plain_and_resampled(lesions, resamples, seed)
+    if weights.shape[1] != len(truth):
+        raise ValueError(f"lesions must have shape ({len(truth)},), got ({weights.shape[1]},)")
+    return weights
 
 
-def _run_means(
-    truth: NDArray, probabilities: NDArray, weights: NDArray
-) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
-    """Mean over runs of each metric: by the first row of weights, and by each other row."""
-    runs = [scores(truth, run, weights) for run in probabilities]
-    means = {metric: np.mean([run[metric] for run in runs], axis=0) for metric in METRICS}
-    return {m: float(mean[0]) for m, mean in means.items()}, {m: v[1:] for m, v in means.items()}
+def _run_means(truth: NDArray, probabilities: NDArray, weights: NDArray) -> Scores:
+    """Mean over runs of each metric, for each row of weights."""
+    return mean_over_runs(scores(truth, run, weights) for run in probabilities)
 
 
-def _score(
-    truth: NDArray, probabilities: NDArray, weights: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _score(truth: NDArray, probabilities: NDArray, weights: NDArray[np.float64]) -> Scores:
     """`scores`, of checked arguments and weights few enough to work on at once."""
-    n, k = probabilities.shape
-    total = weights.sum(axis=1)
+    k = probabilities.shape[1]
+    auc = [roc_auc(truth == c, probabilities[:, c], weights) for c in range(k)]
+    return {
+        "loss": ratio(weights @ losses(truth, probabilities), weights.sum(axis=1), np.nan),
+        **confusion_scores(truth, probabilities.argmax(axis=1), k, weights),
+        "roc_auc_ovr": np.mean(auc, axis=0),
+    }
+
+
+def confusion_scores(
+    truth: NDArray, predicted: NDArray, k: int, weights: NDArray[np.float64]
+) -> Scores:
+    """Those of METRICS that the decisions for one of k classes, (n,) int, give; as in `scores`."""
+    n, total = len(truth), weights.sum(axis=1)
     cells = np.zeros((n, k * k))
-    cells[np.arange(n), truth * k + probabilities.argmax(axis=1)] = 1
+    cells[np.arange(n), truth * k + predicted] = 1
     confusion = (weights @ cells).reshape(-1, k, k)  # rows are the truth
 
     right = np.diagonal(confusion, axis1=1, axis2=2)
-    actual, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    recall = _ratio(right, actual, 0.0)
-    precision = _ratio(right, predicted, 0.0)
-    f1 = _ratio(2 * right, actual + predicted, 0.0)
-    share = _ratio(actual, total[:, None], np.nan)
-    auc = np.stack([_auc(truth == c, probabilities[:, c], weights) for c in range(k)], axis=1)
+    actual, said = confusion.sum(axis=2), confusion.sum(axis=1)
+    recall = ratio(right, actual, 0.0)
+    precision = ratio(right, said, 0.0)
+    f1 = ratio(2 * right, actual + said, 0.0)
+    share = ratio(actual, total[:, None], np.nan)
     every_class = (actual > 0).all(axis=1)
 
     return {
-        "loss": _ratio(weights @ _losses(truth, probabilities), total, np.nan),
-        "accuracy": _ratio(right.sum(axis=1), total, np.nan),
+        "accuracy": ratio(right.sum(axis=1), total, np.nan),
         "balanced_accuracy": np.where(every_class, recall.mean(axis=1), np.nan),
         "precision_weighted": (share * precision).sum(axis=1),
         "recall_weighted": (share * recall).sum(axis=1),
         "f1_weighted": (share * f1).sum(axis=1),
         "f1_macro": np.where(every_class, f1.mean(axis=1), np.nan),
-        "roc_auc_ovr": auc.mean(axis=1),
     }
 
 
-def _losses(truth: NDArray, probabilities: NDArray) -> NDArray[np.float64]:
+def losses(truth: NDArray, probabilities: NDArray) -> NDArray[np.float64]:
     """Cross-entropy of each image, clipped where scikit-learn's ``log_loss`` clips."""
     eps = np.finfo(probabilities.dtype).eps
     of_truth = probabilities[np.arange(len(truth)), truth]
     return -np.log(of_truth.clip(eps, 1 - eps).astype(np.float64))
-
-
-def _auc(
-    positive: NDArray[np.bool_], score: NDArray, weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(b,): the area under one class's ROC curve for each row of weights; NaN if one side is empty.
-
-    In Mann and Whitney's form: the share of pairs of a positive and a negative image in which the
-    positive one scores higher, ties counting half. That is exact, and needs one sort for all rows.
-    """
-    order = np.flatnonzero(~positive)
-    order = order[np.argsort(score[order])]
-    weight_below = np.zeros((len(weights), len(order) + 1))  # [:, i] of the i lowest negatives
-    np.cumsum(weights[:, order], axis=1, out=weight_below[:, 1:])
-    lower = weight_below[:, np.searchsorted(score[order], score[positive], side="left")]
-    not_higher = weight_below[:, np.searchsorted(score[order], score[positive], side="right")]
-    won = (weights[:, positive] * (lower + not_higher)).sum(axis=1) / 2
-    pairs = weights[:, positive].sum(axis=1) * weight_below[:, -1]
-    return _ratio(won, pairs, np.nan)
-
-
-def _ratio(above: NDArray, below: NDArray, undefined: float) -> NDArray[np.float64]:
-    """``above / below``, and ``undefined`` where ``below`` is zero."""
-    return np.divide(above, below, out=np.full(above.shape, undefined), where=below > 0)
-
-
-def _interval(resampled: NDArray[np.float64]) -> dict[str, float | None]:
-    """``{"low", "high"}``: the percentile interval over the resamples that are defined."""
-    defined = resampled[~np.isnan(resampled)]
-    if len(defined) == 0:
-        return {"low": None, "high": None}
-    low, high = np.percentile(defined, INTERVAL)
-    return {"low": _rounded(low), "high": _rounded(high)}
 
 
 def _two_sided_p_value(differences: NDArray[np.float64]) -> float:
@@ -426,8 +341,3 @@ def _ensemble_is_right(truth: ArrayLike, probabilities: ArrayLike, name: str) ->
     """(n,): whether the most probable class of the mean over runs is the truth."""
     truth, probabilities = _checked(truth, probabilities, ndim=3, name=name)
     return probabilities.mean(axis=0, dtype=np.float64).argmax(axis=1) == truth
-
-
-def _rounded(value: float) -> float | None:
-    """Round for JSON: None for NaN, and no negative zero."""
-    return None if math.isnan(value) else round(float(value), DECIMALS) + 0.0

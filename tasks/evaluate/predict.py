@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.errors import UserError
-from tasks.evaluate.predictions import CLINICAL, GIVEN, WITHHELD
+from tasks.evaluate.predictions import (
+    CLINICAL,
+    GIVEN,
+    METADATA,
+    WITHHELD,
+    described,
+    write_predictions,
+)
 from tasks.folds import read_fold
 from tasks.train.archive import read_classes, takes_clinical
 from tasks.train.transfer import after_trunk
@@ -31,8 +38,9 @@ def predict(
     """Write `predictions.parquet`: a row for each model and each image it was not trained on.
 
     models: one a seed, in order of seed. Columns: `image_id`, `lesion_id`, `fold`, `seed`, `dx`
-    (all but the seed categorical), and the probability of each class of CLASSES, float32. A model
-    that takes clinical columns is also asked without them; a column CLINICAL tells the two apart.
+    and METADATA (text is categorical), and the probability of each class of CLASSES, float32. A
+    model that takes clinical columns is also asked without them; a column CLINICAL tells the two
+    apart.
 
     Raises UserError when a model was saved with another order of classes.
     """
@@ -40,6 +48,7 @@ def predict(
     pixels = np.concatenate([fold.images for fold in folds])
     clinical = np.concatenate([fold.clinical for fold in folds])
     rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
+    rows = described(rows, table, split)
     tables = []
     for seed, path in enumerate(models):
         if read_classes(path) != CLASSES:
@@ -54,10 +63,8 @@ def predict(
         report(seed)
     predictions = pd.concat(tables, ignore_index=True)
     more = [CLINICAL] if CLINICAL in predictions else []
-    names = ["image_id", "lesion_id", "fold", "dx", *more]
-    predictions = predictions.astype(dict.fromkeys(names, "category"))
-    columns = ["image_id", "lesion_id", "fold", "seed", "dx", *more, *CLASSES]
-    predictions[columns].to_parquet(out / "predictions.parquet", index=False, compression="zstd")
+    columns = ["image_id", "lesion_id", "fold", "seed", "dx", *METADATA, *more, *CLASSES]
+    write_predictions(out / "predictions.parquet", predictions[columns])
 
 
 def predict_stored(

@@ -16,16 +16,16 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from tasks.evaluate import metrics as module
+from tasks.evaluate import resample
 from tasks.evaluate.metrics import (
     METRICS,
     holm,
-    lesion_weights,
     mcnemar,
     paired_difference,
     scores,
     summarise,
 )
+from tasks.evaluate.resample import lesion_weights
 
 OVER_ALL_CLASSES = ("balanced_accuracy", "f1_macro", "roc_auc_ovr")
 
@@ -121,7 +121,7 @@ class TestScores:
         truth, p = predictions(rng, 90, 4, steps=5)
         lesions = rng.integers(40, size=90)
         weights = lesion_weights(lesions, 30, seed=2)
-        monkeypatch.setattr(module, "BLOCK", 4 * 90)  # several blocks, the last of other length
+        monkeypatch.setattr(resample, "BLOCK", 4 * 90)  # several blocks, the last of other length
         found = scores(truth, p, weights)
         for b, counts in enumerate(weights):
             images = np.repeat(np.arange(90), counts)
