@@ -1,0 +1,127 @@
+"""Whether what an experiment's models say of the test images rests on the lesion.
+
+    python -m flows.explain EXPERIMENT
+
+No stage of the DAG: the lesions' masks are an optional file of the record, and a stage of DVC has
+no optional dependencies. Where they are not, the maps are drawn instead.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from tasks import process
+from tasks.cache import file_hash, whole
+from tasks.classes import CLASSES
+from tasks.clinical import clinical_codes
+from tasks.download.remote import METADATA, SEGMENTATIONS
+from tasks.errors import UserError
+from tasks.explain.energy import MEASURES, summarise
+from tasks.explain.record import test_images
+from tasks.predict.locate import in_folder
+from tasks.progress import Bar
+from tasks.report.tables import interval
+from tasks.settings import SOURCE_VARIABLE, load
+
+REPORTS = Path("reports/explain")
+PICTURES = Path("explanations")
+
+
+def places() -> Iterator[Path]:
+    """Folders that may hold files of the record."""
+    yield Path("data/raw")
+    if source := os.environ.get(SOURCE_VARIABLE):
+        yield Path(source)
+
+
+def first_with(name: str) -> Path | None:
+    return next((folder for folder in places() if (folder / name).is_file()), None)
+
+
+def explain(experiment: str, limit: int | None, pictures: bool) -> None:
+    """Write the numbers, or the pictures, or both, and print what was found."""
+    settings = load()
+    if experiment not in settings.experiments:
+        names = ", ".join(settings.experiments)
+        raise UserError(f"unknown experiment {experiment!r}; one of {names}")
+    models = in_folder(Path("models") / experiment)
+    if not models:
+        raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
+    record, with_masks = first_with(METADATA), first_with(SEGMENTATIONS)
+    if record is None:
+        raise UserError(
+            f"data/raw is missing: `dvc repro download`, or name one: {SOURCE_VARIABLE}"
+        )
+    if with_masks is None:
+        print(f"explain: no {SEGMENTATIONS}, hence pictures and no numbers", file=sys.stderr)
+    split = settings.experiments[experiment].split
+    rows, sources = test_images(record, Path(f"data/splits/{split}.csv"), limit)
+    folder = PICTURES / experiment if pictures or with_masks is None else None
+    tables: list[list[pd.DataFrame]] = []
+    with Bar(f"explain {experiment}", len(sources), "image") as bar:
+
+        def report(news: tuple[int, list[pd.DataFrame]]) -> None:
+            tables.append(news[1])
+            bar.advance(news[0])
+
+        process.call(
+            "tasks.explain.measure:explain",
+            report=report,
+            models=models,
+            sources=sources,
+            clinical=clinical_codes(rows),
+            masks=with_masks and with_masks / SEGMENTATIONS,
+            pictures=folder,
+        )
+    if folder:
+        print(f"{len(sources)} pictures in {folder}/")
+    if with_masks:
+        content: dict[str, Any] = {
+            "models": [file_hash(path) for path in models],
+            **summarise(
+                [pd.concat(run, ignore_index=True) for run in zip(*tables, strict=True)],
+                rows["dx"].map(CLASSES.index).to_numpy(np.int64),
+                rows["lesion_id"].to_numpy(np.str_),
+                resamples=settings.evaluate.resamples,
+                seed=settings.evaluate.seed,
+            ),
+        }
+        path = REPORTS / f"{experiment}.json"
+        with whole(path) as beside:
+            beside.write_text(json.dumps(content, indent=2) + "\n")
+        print(f"{table(content)}\n\n{path}")
+
+
+def table(content: dict[str, Any]) -> str:
+    """The numbers as Markdown."""
+    header = ["", "images", *MEASURES]
+    lines = [
+        [name, str(part["images"]), *(interval(part[measure]) for measure in MEASURES)]
+        for name, part in {"all": content, **content["classes"]}.items()
+    ]
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main(
+    experiment: Annotated[str, typer.Argument(help="One of params.yaml.")],
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many images.")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Draw the maps too.")] = False,
+) -> None:
+    """Grad-CAM of the test images: the share of it that lies on the lesion."""
+    try:
+        explain(experiment, limit, pictures)
+    except UserError as error:
+        print(f"explain: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

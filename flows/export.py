@@ -1,0 +1,69 @@
+"""An experiment's models as an ONNX file, with a card that says what it is.
+
+    python -m flows.export EXPERIMENT
+
+Needs the extra `onnx`. No stage of the DAG: nothing in it is made of the file, and whoever only
+reproduces numbers need not install what writes it.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tasks import process
+from tasks.cache import file_hash, whole
+from tasks.errors import UserError
+from tasks.export.card import card
+from tasks.predict.locate import in_folder, read_metrics
+from tasks.settings import load
+
+
+def export(experiment: str, folder: Path) -> dict[str, Any]:
+    """Write `model.onnx` and `README.md` into `folder`; what is to be said of the file."""
+    settings = load()
+    if experiment not in settings.experiments:
+        names = ", ".join(settings.experiments)
+        raise UserError(f"unknown experiment {experiment!r}; one of {names}")
+    models = in_folder(Path("models") / experiment)
+    if not models:
+        raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
+    facts: dict[str, Any] = {}
+    target = folder / "model.onnx"
+    process.call("tasks.export.onnx:export", report=facts.update, models=models, target=target)
+    text = card(
+        experiment,
+        settings.experiments[experiment].model_dump(),
+        facts,
+        read_metrics(Path(), experiment),
+        runs=len(models),
+        sha256=file_hash(target),
+        made_up=settings.download.source == "synthetic",
+    )
+    with whole(folder / "README.md") as beside:
+        beside.write_text(text, encoding="utf-8")
+    return facts
+
+
+def main(
+    experiment: Annotated[str, typer.Argument(help="One of params.yaml.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write; by default exports/<experiment>.")
+    ] = None,
+) -> None:
+    """Write ONNX that says what the models say, and a model card."""
+    folder = folder or Path("exports") / experiment
+    try:
+        facts = export(experiment, folder)
+    except UserError as error:
+        print(f"export: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(
+        f"{folder}/model.onnx and its card, README.md; largest difference from the Keras models "
+        f"{facts['difference']:.1g}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

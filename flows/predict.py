@@ -1,0 +1,177 @@
+"""What an experiment's models say of images of one's own.
+
+    python -m flows.predict IMAGES...
+
+No stage of the DAG: the images are not part of the project. Nothing here is for diagnosis.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+
+import pandas as pd
+import typer
+
+from tasks import process
+from tasks.cache import whole
+from tasks.clinical import SITES, clinical_codes
+from tasks.errors import UserError
+from tasks.predict.answer import Answer
+from tasks.predict.images import find_all
+from tasks.predict.locate import PLACES, REMEDY, best, metrics_beside, models_of, seeds_of
+from tasks.predict.operate import Operation, operation
+from tasks.predict.write import WRITERS
+from tasks.progress import Bar
+from tasks.settings import load
+
+FEW = 8  # images without a progress bar
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    isic = "isic"
+
+
+class Sex(StrEnum):
+    female = "female"
+    male = "male"
+
+
+def choose(clinical: bool) -> str:
+    """The best experiment that has a model, of those split by lesion; see README.md.
+
+    Raises UserError when there is none.
+    """
+    for place in PLACES:
+        if not (place / "params.yaml").exists():
+            continue
+        experiments = load(place / "params.yaml").experiments
+        by_lesion = [name for name, setup in experiments.items() if setup.split == "lesion"]
+        name = best(place, by_lesion, clinical=clinical)
+        if name is not None:
+            if place != Path():
+                print(
+                    f"predict: no model but those of {place}/, which saw made-up lesions only: "
+                    "what they say of skin means nothing",
+                    file=sys.stderr,
+                )
+            return str(place / "models" / name)
+    raise UserError(f"no experiment has a model here: {REMEDY.format(name='optimized')}")
+
+
+def known(models: list[Path]) -> Operation:
+    """Temperatures and operating points of the models' experiment, if it has any."""
+    seeds = seeds_of(models)
+    if seeds is None:
+        return Operation()
+    return operation(*metrics_beside(models[0]), seeds)
+
+
+def codes(age: float | None, sex: str | None, localization: str | None) -> list[int] | None:
+    """Clinical codes; None where nothing is known."""
+    if age is None and sex is None and localization is None:
+        return None
+    if localization is not None and localization not in SITES:
+        raise UserError(f"unknown localization {localization!r}; one of {', '.join(SITES)}")
+    row = {"age": [age], "sex": [sex], "localization": [localization]}
+    return [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
+
+
+@contextmanager
+def target(output: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that is written whole or not at all."""
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with whole(output) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def run(
+    names: list[str],
+    models: list[Path],
+    clinical: list[int] | None,
+    format: str,
+    output: Path | None,
+    explain: Path | None,
+) -> int:
+    """Predict and write; the number of images, and of names, of which nothing could be said.
+
+    Raises UserError when that is all of them.
+    """
+    sources, missing = find_all(names)
+    faults = len(missing)
+    for name in missing:
+        print(f"{name}: no such file, or no image in it", file=sys.stderr)
+    with target(output) as stream:
+        writer = WRITERS[format](stream, known(models))
+        silent = len(sources) <= FEW or (output is None and sys.stdout.isatty())
+        with nullcontext() if silent else Bar("predict", len(sources), "image") as bar:
+
+            def write(answers: list[Answer]) -> None:
+                nonlocal faults
+                for answer in answers:
+                    if answer.fault:
+                        faults += 1
+                        print(f"{answer.source}: {answer.fault}", file=sys.stderr)
+                    else:
+                        writer.write(answer)
+                if bar:
+                    bar.advance(len(answers))
+
+            if sources:
+                process.call(
+                    "tasks.predict.predict:predict",
+                    report=write,
+                    models=models,
+                    sources=sources,
+                    clinical=clinical,
+                    explanations=explain,
+                )
+        if not writer.written:
+            raise UserError("no image could be read")
+        writer.close()
+    return faults
+
+
+def main(
+    images: Annotated[list[str], typer.Argument(help="Files, folders, zip archives, patterns.")],
+    experiment: Annotated[
+        str | None, typer.Option(help="Of params.yaml; by default the best that has a model.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A .keras file or a folder of models, instead.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="isic: a submission.")] = Format.table,
+    output: Annotated[Path | None, typer.Option(help="A file to write instead.")] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="A folder for a Grad-CAM beside each image.")
+    ] = None,
+    age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
+    sex: Annotated[Sex | None, typer.Option()] = None,
+    localization: Annotated[str | None, typer.Option(help="Where on the body.")] = None,
+) -> None:
+    """Say which of seven lesions images show. Not for diagnosis."""
+    try:
+        if experiment is not None and model is not None:
+            raise UserError("give --experiment or --model, not both")
+        clinical = codes(age, sex, localization)
+        models = models_of(model or experiment or choose(clinical is not None))
+        faults = run(images, models, clinical, format, output, explain)
+    except UserError as error:
+        print(f"predict: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    if faults:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,115 @@
+"""Score a model on images of one's own whose diagnoses are known.
+
+    python -m flows.score MODEL IMAGES TRUTH
+
+No stage of the DAG: the images are not part of the project.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from tasks import process
+from tasks.cache import whole
+from tasks.errors import UserError
+from tasks.evaluate.metrics import METRICS, summarise
+from tasks.predict.answer import Answer
+from tasks.predict.images import Source, find_all
+from tasks.predict.isic import read_lesions, read_truth
+from tasks.predict.locate import models_of
+from tasks.preprocess.check import DataFaults
+from tasks.progress import Bar
+from tasks.report.tables import METRIC_NAMES, interval
+
+BOTH = {"runs": "mean over runs", "averaged": "runs averaged"}
+"""Each run scored by itself, and one prediction an image: the mean of the runs' probabilities."""
+
+
+def probabilities_of(models: list[Path], sources: list[Source]) -> NDArray[np.float32]:
+    """(runs, n, 7). Raises DataFaults with every image that cannot be read."""
+    answers: list[Answer] = []
+    with Bar("score", len(sources), "image") as bar:
+
+        def keep(batch: list[Answer]) -> None:
+            answers.extend(batch)
+            bar.advance(len(batch))
+
+        process.call(
+            "tasks.predict.predict:predict",
+            report=keep,
+            models=models,
+            sources=sources,
+            clinical=None,
+            explanations=None,
+        )
+    if faults := [f"{answer.source}: {answer.fault}" for answer in answers if answer.fault]:
+        raise DataFaults(sources[0].path.parent, faults)
+    found = [a.probabilities for a in answers if a.probabilities is not None]
+    return np.stack(found, axis=1)
+
+
+def score(
+    model: str, images: Path, truth: Path, lesions: Path | None, resamples: int, seed: int
+) -> dict[str, Any]:
+    """Metrics with intervals by bootstrap over lesions, as the keys of BOTH; without lesions,
+    each image counts as one.
+    """
+    models = models_of(model)
+    sources, labels = read_truth(truth, find_all([str(images)])[0])
+    stems = [source.stem for source in sources]
+    of_lesions = read_lesions(lesions, stems) if lesions else stems
+    if len(set(of_lesions)) < 2:
+        raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
+    runs = probabilities_of(models, sources)
+    mean = runs.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+    said = {
+        key: summarise(labels, these, of_lesions, resamples, seed)
+        for key, these in {"runs": runs, "averaged": mean}.items()
+    }
+    return {"images": len(sources), "models": len(models), **said}
+
+
+def table(content: dict[str, Any]) -> str:
+    """The metrics as Markdown."""
+    lines = [
+        [METRIC_NAMES[metric], *(interval(content[key][metric]) for key in BOTH)]
+        for metric in METRICS
+    ]
+    rows = [["", *BOTH.values()], ["---"] * (1 + len(BOTH)), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="An experiment, a folder of models, or a .keras.")],
+    images: Annotated[Path, typer.Argument(help="A folder or a zip archive.")],
+    truth: Annotated[Path, typer.Argument(help="A CSV as of ISIC 2018 Task 3.")],
+    lesions: Annotated[
+        Path | None, typer.Option(help="A CSV of image and lesion_id, for the intervals.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON file to write too.")] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the lesions.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Score a model on labelled images, as ISIC 2018 Task 3 does and with intervals."""
+    try:
+        content = score(model, images, truth, lesions, resamples, seed)
+        if output:
+            with whole(output) as beside:
+                beside.write_text(json.dumps(content, indent=2) + "\n")
+    except UserError as error:
+        print(f"score: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    official = content["averaged"]["balanced_accuracy"]
+    print(f"{content['images']} images, {content['models']} models\n\n{table(content)}\n")
+    print(
+        f"ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: {interval(official)}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Which part of an image a prediction rests on, and whether that is the lesion."""

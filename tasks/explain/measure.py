@@ -1,0 +1,56 @@
+"""Explain an experiment's test images, in a process of its own (tasks.process)."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.explain.draw import enlarged
+from tasks.explain.energy import measure
+from tasks.explain.gallery import Gallery
+from tasks.explain.gradcam import explainer
+from tasks.explain.masks import Masks
+from tasks.predict.images import Source, read
+from tasks.predict.models import ask, load_all, size_of
+
+BATCH = 32  # images held at a time
+
+
+def explain(
+    *,
+    models: Sequence[Path],
+    sources: Sequence[Source],
+    clinical: NDArray[np.int64],
+    masks: Path | None,
+    pictures: Path | None,
+    report: Callable[[Any], None],
+) -> None:
+    """Explain what each model predicts of each image: its most probable class, no other.
+
+    models: one a seed; clinical: codes (n, 3) of the images; masks: the archive of their lesions'
+    masks (tasks.explain.masks); pictures: a folder to draw into.
+
+    Reports, of each batch, a table a model: `tasks.explain.energy.measure` at the size that the
+    models see, without masks an empty one. Raises UserError as `Masks`, `load_all` and `read` do.
+    """
+    loaded = load_all(models)
+    width, height = size_of(loaded[0])
+    explainers = [explainer(model) for model in loaded]
+    gallery = Gallery(pictures, loaded) if pictures else None
+    found = Masks(masks, width, height) if masks else None
+    for start in range(0, len(sources), BATCH):
+        batch, codes = sources[start : start + BATCH], clinical[start : start + BATCH]
+        pixels = np.stack([read(source, width, height) for source in batch])
+        said = np.stack([ask(model, pixels, codes) for model in loaded], axis=1)
+        if gallery:
+            gallery.draw(batch, pixels, codes, said)
+        tables = []
+        if found:
+            lesion = np.stack([found.read(source.stem) for source in batch])
+            for number, maps in enumerate(explainers):
+                heat = maps(pixels, codes, said[:, number].argmax(axis=1))
+                large = np.stack([enlarged(one, width, height) for one in heat])
+                tables.append(measure(large, lesion))
+        report((len(batch), tables))

@@ -1,0 +1,34 @@
+"""The test images of a split, in the record as `download` leaves it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.classes import TEST
+from tasks.errors import UserError
+from tasks.predict.images import Source, members
+from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, read_metadata
+
+
+def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFrame, list[Source]]:
+    """Rows of the test fold, with the metadata's clinical columns, and the image of each.
+
+    record: a folder that holds the archives and the metadata; split: `data/splits/<name>.csv`;
+    limit: at most so many, evenly from the whole fold.
+
+    Raises UserError when something of it is missing.
+    """
+    if not split.is_file():
+        raise UserError(f"{split} is missing: `dvc repro {split.stem}` makes it")
+    rows = pd.read_csv(split, dtype=str, keep_default_na=False)
+    rows = rows[rows["fold"] == TEST]
+    if limit is not None and limit < len(rows):
+        rows = rows.iloc[np.linspace(0, len(rows) - 1, limit).astype(int)]
+    columns = ["image_id", "age", "sex", "localization"]
+    rows = rows.merge(read_metadata(record / METADATA)[0][columns], on="image_id", how="left")
+    archives = sorted(record.glob(IMAGE_ARCHIVES))
+    found = {source.stem: source for archive in archives for source in members(archive)}
+    if missing := [image for image in rows["image_id"] if image not in found]:
+        raise UserError(f"{record} has no image {missing[0]}, and lacks {len(missing)} in all")
+    return rows, [found[image] for image in rows["image_id"]]

@@ -1,0 +1,56 @@
+"""The card that goes with an exported model: what it is for, what it is not, how good it is.
+
+After M. Mitchell and others, "Model Cards for Model Reporting", FAT* 2019.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from tasks.classes import CLASS_NAMES
+from tasks.clinical import AGE_BAND, OLDEST, SEXES, SITES
+from tasks.report.tables import METRIC_NAMES, interval
+
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+
+def card(
+    experiment: str,
+    setup: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    *,
+    runs: int,
+    sha256: str,
+    made_up: bool,
+) -> str:
+    """Markdown.
+
+    setup: the experiment's `model`, `input`, `sampling` and `split`; facts: what
+    `tasks.export.onnx.export` reports; metrics: of `metrics/<experiment>.json`, or empty; runs: how
+    many models the file averages; sha256: of the file; made_up: whether it saw made-up lesions.
+    """
+    template = Environment(undefined=StrictUndefined).from_string(TEMPLATE.read_text())
+    named = {METRIC_NAMES[key]: interval(metrics[key]) for key in METRIC_NAMES if key in metrics}
+    text = template.render(
+        experiment=experiment,
+        setup=setup,
+        metrics=named,
+        runs=runs,
+        sha256=sha256,
+        made_up=made_up,
+        classes=CLASS_NAMES,
+        band=AGE_BAND,
+        oldest=OLDEST,
+        sexes=numbered(SEXES),
+        sites=numbered(SITES),
+        **facts,
+    )
+    return text + "\n"
+
+
+def numbered(names: tuple[str, ...]) -> str:
+    """The codes of a clinical column: 1 female, 2 male."""
+    return ", ".join(f"{code} {name}" for code, name in enumerate(names) if code)

@@ -1,0 +1,1 @@
+"""Images of one's own: found, read, put to an experiment's models, scored against a truth."""

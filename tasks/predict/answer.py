@@ -1,0 +1,22 @@
+"""What became of an image that was to be predicted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.predict.images import Source
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of one image: probabilities, float32 (runs, 7), or else a fault.
+
+    explanation: the picture drawn of it.
+    """
+
+    source: Source
+    probabilities: NDArray[np.float32] | None = None
+    fault: str = ""
+    explanation: Path | None = None

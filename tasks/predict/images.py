@@ -1,0 +1,184 @@
+"""Image files of any kind and size, read as a network takes them."""
+
+import functools
+import glob
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from tasks.errors import UserError
+from tasks.preprocess.decode import scale
+
+# No others: some of Pillow's readers run other programs.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+LARGEST = 2**28  # bytes of an image in a zip archive, unpacked
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each orientation of EXIF; from 5 on, width and height change places."""
+
+
+class ImageError(UserError):
+    """A file cannot be read as an image; the message is the reason alone."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image file, or a member of a zip archive."""
+
+    path: Path
+    member: str = ""
+
+    def __str__(self) -> str:
+        return str(self.path / self.member)
+
+    @property
+    def stem(self) -> str:
+        """The name without folder and suffix: its image id."""
+        return Path(self.member or self.path).stem
+
+
+def find(name: str) -> list[Source]:
+    """The images that `name` stands for, in order of name: without any, an empty list.
+
+    name: a file, whatever it is called; a folder or a zip archive, of which every file counts whose
+    suffix is one of SUFFIXES, at any depth; or a pattern such as `scans/*.png`, in which
+    `**` is any depth.
+    """
+    path = Path(name)
+    if path.is_dir():
+        inside = (file for file in path.rglob("*") if named_as_image(file) and file.is_file())
+        return [Source(file) for file in sorted(inside)]
+    if path.is_file():
+        return members(path) if path.suffix.lower() == ".zip" else [Source(path)]
+    # A name that exists is never taken for a pattern, nor what a pattern matches.
+    matches = sorted(glob.glob(name, recursive=True))
+    found = [source for match in matches if match != name for source in find(match)]
+    return list(dict.fromkeys(found))
+
+
+def members(path: Path) -> list[Source]:
+    """The images in a zip archive. Raises UserError when it is none."""
+    try:
+        names = archive(path).namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a zip file, or a damaged one: {error}") from None
+    return [Source(path, name) for name in sorted(names) if named_as_image(Path(name))]
+
+
+def named_as_image(path: Path) -> bool:
+    """By its suffix, in either case. Hidden files, such as macOS' `._x.jpg`, are no images."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+@functools.lru_cache(maxsize=1)
+def archive(path: Path) -> zipfile.ZipFile:
+    """An archive, kept open: reading its directory anew for every image takes its time."""
+    return zipfile.ZipFile(path)
+
+
+def read(source: Source, width: int, height: int) -> NDArray[np.uint8]:
+    """An image as uint8 RGB (height, width, 3): upright, and scaled as `preprocess` scales.
+
+    Of an upright RGB file these are the very pixels that training sees. Raises ImageError.
+    """
+    with opened(source) as image:
+        turn = orientation(image)
+        # Turning the small image is the same, and cheap.
+        size = (height, width) if turn >= 5 else (width, height)
+        pixels = scale(flat(image), *size)
+        if turn in UPRIGHT:
+            pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[turn]))
+        return pixels
+
+
+def picture(source: Source, longest: int) -> Image.Image:
+    """An image to look at: upright, RGB, and no side longer than `longest`. Raises ImageError."""
+    with opened(source) as image:
+        turn = orientation(image)
+        image.draft("RGB", (longest, longest))
+        shown = flat(image).convert("RGB")
+        shown.thumbnail((longest, longest))
+        return shown.transpose(UPRIGHT[turn]) if turn in UPRIGHT else shown
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Image.Image]:
+    """An image whose header is read. Raises ImageError for whatever goes wrong inside."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow raises only above twice the size that it warns of.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(content(source), formats=FORMATS) as image:
+                yield image
+    except Exception as error:  # Pillow's readers raise whatever damaged data lead them to
+        raise ImageError(reason(error)) from error
+
+
+def content(source: Source) -> Path | io.BytesIO:
+    """What Pillow opens."""
+    if not source.member:
+        return source.path
+    if archive(source.path).getinfo(source.member).file_size > LARGEST:
+        raise ImageError(f"more than {LARGEST // 2**20} MiB")
+    return io.BytesIO(archive(source.path).read(source.member))
+
+
+def reason(error: Exception) -> str:
+    """What is wrong with an image, in words."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no JPEG, PNG, TIFF, BMP or WebP image"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels: scale it down first"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def orientation(image: Image.Image) -> int:
+    """The orientation that EXIF notes, 1 for upright."""
+    if image.format == "TIFF":  # which Pillow turns by itself
+        return 1
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF says nothing, and the image may be sound
+        return 1
+
+
+def flat(image: Image.Image) -> Image.Image:
+    """`image`, in a mode that `scale` converts as people see it.
+
+    16 bits of grey become 8, where Pillow clips them; what is transparent becomes white.
+    """
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ImageError("grey levels of 32 bits, whose range is not known: save it with 8 or 16")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        return white
+    return image
+
+
+def find_all(names: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The images of several names, each once, and the names that stand for none."""
+    found = {name: find(name) for name in names}
+    sources = dict.fromkeys(source for name in names for source in found[name])
+    return list(sources), [name for name in names if not found[name]]

@@ -1,0 +1,85 @@
+"""Where an experiment's models and metrics are."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import UserError
+
+PLACES = (Path(), Path("demo"))
+"""Folders with `models/` and `metrics/` of experiments: the project, and what `make demo` made."""
+
+
+def models_of(name: str | Path) -> list[Path]:
+    """The files of one experiment's models, one a seed.
+
+    name: a `.keras` file; a folder of one model, or of an experiment's; or an experiment's name,
+    looked for in each of PLACES.
+
+    Raises UserError when there is none, with the commands that make one.
+    """
+    path = Path(name)
+    if path.is_file():
+        return [path]
+    folders = [path, *(place / "models" / path for place in PLACES)]
+    for folder in folders:
+        found = in_folder(folder)
+        if found:
+            return found
+    raise UserError(f"no model in {', '.join(map(str, folders))}: {REMEDY.format(name=name)}")
+
+
+REMEDY = (
+    "`make demo` makes small ones of made-up lesions in some minutes; `dvc pull models/{name}` "
+    "fetches it where a remote has it; `dvc repro train@{name}` trains it"
+)
+
+
+def in_folder(folder: Path) -> list[Path]:
+    """`model.keras` of each seed in its order, or of the folder itself."""
+    of_seeds = {
+        int(match[1]): path
+        for path in folder.glob("seed-*/model.keras")
+        if (match := re.fullmatch(r"seed-(\d+)", path.parent.name))
+    }
+    if of_seeds:
+        return [of_seeds[seed] for seed in sorted(of_seeds)]
+    return [path for path in [folder / "model.keras"] if path.is_file()]
+
+
+def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | None:
+    """Of `experiments`, the one with the highest balanced accuracy that has a model in `place`.
+
+    clinical: whether clinical columns are known. Where they are not, a model that takes them counts
+    by what it scores without.
+    """
+    found: dict[str, float] = {}
+    for name in experiments:
+        metrics = read_metrics(place, name)
+        if metrics and in_folder(place / "models" / name):
+            counted = metrics if clinical else metrics.get("withheld", metrics)
+            found[name] = counted["balanced_accuracy"]["mean"] or 0.0
+    return max(found, key=lambda name: found[name], default=None)
+
+
+def read_metrics(place: Path, experiment: str) -> dict[str, Any]:
+    """`metrics/<experiment>.json` in `place`, empty where there is none."""
+    path = place / "metrics" / f"{experiment}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def seeds_of(models: Sequence[Path]) -> list[int] | None:
+    """The seed of each model in `models/<experiment>/seed-<n>/`; None for models elsewhere."""
+    matches = [
+        re.fullmatch(r".*/models/[^/]+/seed-(\d+)/model\.keras", path.absolute().as_posix())
+        for path in models
+    ]
+    return [int(match[1]) for match in matches if match] if all(matches) else None
+
+
+def metrics_beside(model: Path) -> tuple[str, dict[str, Any]]:
+    """Name and metrics of the experiment of `models/<experiment>/seed-<n>/model.keras`."""
+    folder = model.absolute().parent.parent
+    return folder.name, read_metrics(folder.parent.parent, folder.name)

@@ -1,0 +1,100 @@
+"""`flows.explain` on a small record whose lesions are where the model looks."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from conftest import PROJECT
+from PIL import Image
+
+from flows import explain
+from tasks import process
+from tasks.classes import TEST
+
+NUMBER = 6
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def record(folder: Path) -> None:
+    """A red lesion at the top left of each image, and its mask."""
+    folder.mkdir(parents=True)
+    image, mask = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
+    image[:20, :30, 0] = mask[:20, :30] = 255
+    rows = ["lesion_id,image_id,dx,dx_type,age,sex,localization"]
+    rows += [f"L{n},I{n},mel,histo,50,male,back" for n in range(NUMBER)]
+    (folder / "HAM10000_metadata.csv").write_text("\n".join(rows))
+    for name, suffix, content in (
+        ("HAM10000_images_part_1.zip", ".jpg", image),
+        ("HAM10000_segmentations_lesion_tschandl.zip", "_segmentation.png", mask),
+    ):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for n in range(NUMBER):
+                archive.writestr(f"I{n}{suffix}", png(Image.fromarray(content)))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    record(Path("data/raw"))
+    Path("data/splits").mkdir()
+    rows = [f"I{n},L{n},mel,{TEST}" for n in range(NUMBER)]
+    Path("data/splits/lesion.csv").write_text("\n".join(["image_id,lesion_id,dx,fold", *rows]))
+    Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    return tmp_path
+
+
+def test_numbers_and_pictures(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.make(Path("models"), kinds=("plain",))
+    Path("models/plain").rename("models/optimized")
+    explain.main("optimized", limit=5, pictures=True)
+    content = json.loads(Path("reports/explain/optimized.json").read_text())
+    assert (content["runs"], content["images"], content["empty"]) == (2, 5, 0)
+    assert len(set(content["models"])) == 2, "the models' hashes"
+    assert content["energy"]["mean"] > 0.99
+    assert content["area"]["mean"] == pytest.approx(0.25)
+    assert content["pointing"]["mean"] == 1
+    assert "| mel | 5 |" in capsys.readouterr().out
+    assert len(list(Path("explanations/optimized").glob("I*.png"))) == 5
+
+
+def test_without_masks_it_draws(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "data/raw/HAM10000_segmentations_lesion_tschandl.zip").unlink()
+    Path("models/optimized/seed-0").mkdir(parents=True)
+    Path("models/optimized/seed-0/model.keras").touch()
+    asked: dict[str, Any] = {}
+
+    def call(function: str, *, report: Callable[[Any], None], **arguments: Any) -> None:
+        asked.update(arguments)
+        report((NUMBER, []))
+
+    monkeypatch.setattr(process, "call", call)
+    explain.main("optimized")
+    assert (asked["masks"], asked["pictures"]) == (None, Path("explanations/optimized"))
+    assert [source.stem for source in asked["sources"]] == [f"I{n}" for n in range(NUMBER)]
+    assert "hence pictures and no numbers" in capsys.readouterr().err
+    assert not Path("reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nix", "unknown experiment 'nix'"), ("baseline", r"`dvc repro train@baseline` makes it")],
+)
+def test_what_is_missing(
+    project: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        explain.main(name)
+    assert message in capsys.readouterr().err

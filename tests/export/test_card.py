@@ -1,0 +1,59 @@
+"""The card that goes with an exported model."""
+
+from typing import Any
+
+import pytest
+
+from tasks.export.card import card
+
+SETUP = {"model": "optimized", "input": "prepared", "sampling": "none", "split": "lesion"}
+FACTS = {"width": 40, "height": 30, "clinical": False, "checked": 16, "difference": 4.2e-7}
+METRICS: dict[str, Any] = {
+    "accuracy": {"mean": 0.766, "low": 0.744, "high": 0.79},
+    "roc_auc_ovr": {"mean": None, "low": None, "high": None},
+    "runs": 3,
+}
+
+
+def made(**changes: Any) -> str:
+    arguments: dict[str, Any] = {"setup": SETUP, "facts": FACTS, "metrics": METRICS}
+    options: dict[str, Any] = {"runs": 3, "sha256": "0" * 64, "made_up": False}
+    known = {**arguments, **options, **changes}
+    return card("optimized", known.pop("setup"), known.pop("facts"), known.pop("metrics"), **known)
+
+
+def test_it_says_what_the_model_is_for_and_how_good_it_is() -> None:
+    text = made()
+    for words in (
+        "**Not for diagnosis.**",
+        "mean over 3 runs of the network `optimized`",
+        "uint8 (n, 30, 40, 3)",
+        "akiec, bcc, bkl, df, mel, nv, vasc |",
+        "| accuracy | .766 (.744–.790) |",
+        "| ROC-AUC OvR | – |",
+        "at most 4e-07",
+        "CC BY-NC 4.0",
+    ):
+        assert words in text
+    for words in ("clinical", "both\nsides", "made-up", "{{", "{%", "Undefined"):
+        assert words not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"facts": FACTS | {"clinical": True}}, "sex: 1 female, 2 male; site: 1 abdomen"),
+        ({"facts": FACTS | {"clinical": True}}, '"clinical": np.zeros((1, 3), np.int64)'),
+        ({"setup": SETUP | {"split": "image"}}, "better than they are"),
+        ({"made_up": True}, "**Trained on made-up lesions**"),
+        ({"metrics": {}}, "has not been evaluated"),
+    ],
+)
+def test_it_says_what_is_special(changes: dict[str, Any], words: str) -> None:
+    assert words in made(**changes)
+
+
+def test_its_example_is_python() -> None:
+    for clinical in (False, True):
+        text = made(facts=FACTS | {"clinical": clinical})
+        compile(text.split("```python\n")[1].split("```")[0], "card", "exec")

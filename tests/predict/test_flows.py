@@ -1,0 +1,238 @@
+"""`flows.predict` and `flows.score`, with models whose answers are known."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from conftest import PROJECT
+from PIL import Image
+
+from flows import predict, score
+from tasks import process
+from tasks.predict.answer import Answer
+from tasks.predict.images import Source
+from tasks.preprocess.check import DataFaults
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two runs each."""
+    folder = tmp_path_factory.mktemp("project") / "models"
+    return tiny.make(folder, kinds=("plain", "clinical", "code"))
+
+
+@pytest.fixture
+def here(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with these models, metrics, settings and some images."""
+    monkeypatch.chdir(tmp_path)
+    Path("models").symlink_to(models)
+    text = (PROJECT / "params.yaml").read_text().split("\nexperiments:")[0]
+    rows = "  plain: {model: baseline, input: prepared, sampling: none, split: lesion}"
+    evaluate = "evaluate: {resamples: 100, seed: 0}"
+    Path("params.yaml").write_text(f"{text}\nexperiments:\n{rows}\n{evaluate}\n")
+    Path("images").mkdir()
+    return tmp_path
+
+
+def run(main: Any, *arguments: Any, **options: Any) -> int:
+    """The exit code."""
+    try:
+        main(*arguments, **options)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_images_of_all_kinds_and_bad_ones_between(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With an explanation beside each and the verdicts of operating points."""
+    Path("metrics").mkdir()
+    points = {name: {"thresholds": [0.2, 0.2]} for name in ("malignant", "mel")}
+    content = {"runs": 2, "calibration": {"temperatures": [2, 2]}, "operating_points": points}
+    content["balanced_accuracy"] = {"mean": 0.9}
+    Path("metrics/plain.json").write_text(json.dumps(content))
+    tiny.picture("mel").save("images/a.JPG")
+    tiny.picture("vasc").convert("CMYK").save("images/b.jpg")
+    tiny.picture("nv").convert("P").save("images/c.png")
+    tiny.picture("mel", (1, 1)).save("images/d ö.bmp")
+    whole = Path("images/a.JPG").read_bytes()
+    Path("images/e.jpg").write_bytes(whole[: len(whole) - 200])
+    Path("images/f.jpg").write_text("no image")
+    Path("more").mkdir()
+    tiny.picture("vasc").save("more/A.png")
+
+    code = run(
+        predict.main,
+        ["images", "more", "nowhere/*.jpg"],
+        format=predict.Format.json,
+        output=Path("said.json"),
+        explain=Path("maps"),
+    )
+    assert code == 1
+    said = json.loads(Path("said.json").read_text())
+    assert [(one["image"], one["class"]) for one in said] == [
+        ("images/a.JPG", "mel"),
+        ("images/b.jpg", "vasc"),
+        ("images/c.png", "nv"),
+        ("images/d ö.bmp", "mel"),
+        ("more/A.png", "vasc"),
+    ]
+    assert [one["melanoma"] for one in said] == [True, False, False, True, False]
+    for one in said:
+        assert 0.5 < one["calibrated"][one["class"]] < one["probabilities"][one["class"]]
+    explained = [one["explanation"] for one in said]
+    assert explained == [f"maps/{name}.png" for name in ("a", "b", "c", "d ö", "A-2")]
+    for path in explained:
+        with Image.open(path) as image:
+            assert image.mode == "RGB"
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0] == "nowhere/*.jpg: no such file, or no image in it"
+    assert errors[1].startswith("images/e.jpg: ")
+    assert errors[2] == "images/f.jpg: no JPEG, PNG, TIFF, BMP or WebP image"
+    assert len(errors) == 3
+
+
+def test_clinical_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Green is a naevus; but to this model men have melanomas."""
+    tiny.picture("nv").save("images/a.png")
+    arguments: dict[str, Any] = {"model": Path("models/clinical"), "format": predict.Format.csv}
+    classes = []
+    for sex in (None, predict.Sex.male):
+        assert run(predict.main, ["images/a.png"], sex=sex, **arguments) == 0
+        (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+        classes.append(row["class"])
+    assert classes == ["nv", "mel"]
+    assert run(predict.main, ["images"], localization="knee", **arguments) == 1
+    assert "unknown localization 'knee'; one of unknown, abdomen" in capsys.readouterr().err
+
+
+def test_nothing_readable_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("images/f.jpg").write_text("no image")
+    Path("said.csv").write_text("as before")
+    options = {"experiment": "plain", "output": Path("said.csv")}
+    assert run(predict.main, ["images"], **options) == 1
+    assert "predict: no image could be read" in capsys.readouterr().err
+    assert run(predict.main, ["nothing"], **options) == 1
+    assert Path("said.csv").read_text() == "as before"
+
+
+def refusals(*, folder: Path, report: Any) -> None:
+    """In a child: what is said of models that cannot be used."""
+    from tasks.errors import UserError
+    from tasks.predict.models import load
+    from tasks.predict.predict import predict
+
+    def clinical(path: Path) -> None:
+        nothing: Any = {"sources": [], "explanations": None, "report": None}
+        predict(models=[path], clinical=[1, 0, 0], **nothing)
+
+    plain, code = (folder / kind / "seed-0" / "model.keras" for kind in ("plain", "code"))
+    for attempt, path in (
+        (load, Path("text.keras")),
+        (load, Path("nothing.keras")),
+        (load, Path("other.keras")),
+        (load, code),
+        (clinical, plain),
+    ):
+        try:
+            attempt(path)
+        except UserError as error:
+            report(str(error))
+
+
+def test_models_that_cannot_be_used(
+    here: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    Path("text.keras").write_text("no model")
+    with zipfile.ZipFile("other.keras", "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"classes": ["cat", "dog"]}))
+    said: list[str] = []
+    process.call("test_flows:refusals", report=said.append, folder=models)
+    text, nothing, other, code, clinical = said
+    assert text.startswith("text.keras was not saved by the stage `train`: File is not a zip")
+    assert nothing == "nothing.keras is missing"
+    assert other == "other.keras was saved for the classes cat, dog: train anew"
+    assert "code/seed-0/model.keras cannot be loaded: " in code
+    assert len(code.splitlines()) == 1
+    assert clinical.endswith("takes no age, sex and localization: leave them out")
+
+
+def test_no_model_at_all_names_the_command_that_makes_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.picture("nv").save("images/a.png")
+    assert run(predict.main, ["images"]) == 1, "no metrics say which is best"
+    assert "no experiment has a model here: `make demo` makes" in capsys.readouterr().err
+
+
+def test_default_is_the_best_here_and_else_the_demos(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("metrics").mkdir()
+    Path("metrics/plain.json").write_text('{"balanced_accuracy": {"mean": 0.5}}')
+    assert predict.choose(clinical=False) == "models/plain"
+    assert capsys.readouterr().err == ""
+    Path("demo").mkdir()
+    for name in ("models", "metrics"):
+        Path(name).rename(f"demo/{name}")
+    Path("demo/params.yaml").write_text(Path("params.yaml").read_text())
+    assert predict.choose(clinical=False) == "demo/models/plain"
+    assert "no model but those of demo/, which saw made-up lesions only" in capsys.readouterr().err
+
+
+def test_memory_is_a_batchs(here: Path, models: Path) -> None:
+    """Answers come a batch at a time."""
+    tiny.picture("nv").save("images/a.png")
+    sources = [Source(Path("images/a.png"))] * (2 * 32 + 1)
+    batches: list[int] = []
+    process.call(
+        "tasks.predict.predict:predict",
+        report=lambda answers: batches.append(len(answers)),
+        models=[models / "plain/seed-0/model.keras"],
+        sources=sources,
+        clinical=None,
+        explanations=None,
+    )
+    assert batches == [32, 32, 1]
+
+
+def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of images of several sizes; four classes the model never names."""
+    columns = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
+    rows = [",".join(["image", *columns])]
+    sizes = [(600, 450), (224, 224), (40, 30)]
+    shown = [*["mel", "nv", "vasc"] * 3, "nv", "nv", "nv", "nv"]
+    truth = [*["MEL", "NV", "VASC"] * 3, "BCC", "AKIEC", "BKL", "DF"]
+    truth[0] = "NV"
+    for number, (name, actual) in enumerate(zip(shown, truth, strict=True)):
+        tiny.picture(name, sizes[number % 3]).save(f"images/i{number}.jpg")
+        rows.append(",".join([f"i{number}", *("1.0" if c == actual else "0.0" for c in columns)]))
+    tiny.picture("nv").save("images/no-row.jpg")
+    Path("truth.csv").write_text("\n".join(rows))
+    options: dict[str, Any] = {"lesions": None, "output": Path("s.json"), "resamples": 100}
+    arguments = ("plain", Path("images"), Path("truth.csv"))
+    assert run(score.main, *arguments, seed=0, **options) == 0
+    content = json.loads(Path("s.json").read_text())
+    assert (content["images"], content["models"]) == (13, 2)
+    # Recall of MEL 2 of 2, of NV 3 of 4, of VASC 3 of 3, and 0 of the others.
+    for key in ("runs", "averaged"):
+        assert content[key]["balanced_accuracy"]["mean"] == pytest.approx(
+            (1 + 0.75 + 1) / 7, abs=1e-6
+        )
+        assert content[key]["accuracy"]["mean"] == pytest.approx(8 / 13, abs=1e-6)
+        assert content[key]["accuracy"]["low"] < 8 / 13 < content[key]["accuracy"]["high"]
+    assert content["runs"]["loss"] != content["averaged"]["loss"]
+    assert "balanced multiclass accuracy of the runs averaged: .393 (" in capsys.readouterr().out
+
+
+def test_no_score_of_a_part(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [Answer(Source(Path(f"images/{name}.jpg")), fault="damaged") for name in "ab"]
+    monkeypatch.setattr(process, "call", lambda *_, report, **__: report(faults))
+    with pytest.raises(DataFaults, match=r"images: 2 faults\n.*a.jpg: damaged\n.*b.jpg: damaged"):
+        score.probabilities_of([], [fault.source for fault in faults])

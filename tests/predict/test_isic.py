@@ -1,0 +1,68 @@
+"""Faults of a ground truth, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.predict.images import Source
+from tasks.predict.isic import read_lesions, read_truth
+from tasks.preprocess.check import DataError, DataFaults
+
+HEADER = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
+SOURCES = [Source(Path(name)) for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")]
+
+
+def test_every_fault_is_named_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    rows = [
+        f"{HEADER},dx,note",
+        "a,1,0,0,0,0,0,0,mel,",
+        "b,1,0,0,0,0,1.0,0,mel,",
+        "c,0,0,0,0,0,0,0,,",
+        "a,1,0,0,0,0,0,0,mel,",
+        "gone,0,1,0,0,0,0,0,nv,",
+        "d,0,yes,0,0,0.5,0,0,nv,",
+        ",0,1,0,0,0,0,0,nv,",
+        "e,0,1,0,0,0,0,0,nv,",
+    ]
+    path.write_text("\n".join(rows))
+    with pytest.raises(DataFaults) as raised:
+        read_truth(path, [*SOURCES, Source(Path("in/e.png"))])
+    assert raised.value.faults == [
+        "unknown column 'dx'",
+        "unknown column 'note'",
+        "row 3: two classes: MEL and DF",
+        "row 4: no class",
+        "row 5: image a stands in an earlier row too",
+        "row 6: image gone is not among the images",
+        "row 7: NV is 'yes', not 0 or 1, BKL is '0.5', not 0 or 1",
+        "row 8: image is empty",
+        "row 9: image e is there twice: e.jpg, in/e.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,MEL,NV,BCC,AKIEC,BKL,DF\na,1,0,0,0,0,0", "no column VASC; found: image, MEL"),
+        (HEADER, "holds no row"),
+        ("", "no column image"),
+        (f"{HEADER}\na,1,0", "row 2: 3 values in 8 columns"),
+        ("\x00", "not a CSV file|no column"),
+    ],
+)
+def test_what_is_no_truth(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "truth.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_truth(tmp_path / "truth.csv", SOURCES)
+    with pytest.raises(DataError, match=r"nix\.csv cannot be read: No such file"):
+        read_truth(tmp_path / "nix.csv", SOURCES)
+
+
+@pytest.mark.parametrize("key", ["image", "image_id"])
+def test_lesions(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "lesions.csv"
+    path.write_text(f"lesion_id,{key},x\nL1,a,\nL1,b,\n,c,\n")
+    assert read_lesions(path, ["b", "a"]) == ["L1", "L1"]
+    with pytest.raises(DataFaults, match="no lesion_id of image c\n  no lesion_id of image d"):
+        read_lesions(path, ["a", "c", "d"])
