@@ -72,7 +72,7 @@ def main(
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    print("\nEvery experiment on made-up lesions, test fold, mean over runs (95% interval):\n")
+    print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
     print((folder / "reports" / "experiments.md").read_text())
     print(
         f"The copy is in {folder}/: its settings in params.yaml, the paper's tables in\n"

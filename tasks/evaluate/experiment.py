@@ -20,6 +20,8 @@ from tasks.evaluate.predictions import WITHHELD, asked_without, read_metadata, r
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import summarise_slices
 
+ENSEMBLE = "ensemble"
+
 
 @cached("predict")
 def predict_experiment(out: Path, **arguments: Any) -> None:
@@ -31,7 +33,8 @@ def predict_experiment(out: Path, **arguments: Any) -> None:
 def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
     """Every number of the test fold, from the stored predictions alone.
 
-    `metrics.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
+    `metrics.json`: METRICS and the number of `runs`, METRICS of the runs' mean probabilities
+    (ENSEMBLE: what `flows.predict` answers with), then what `tasks.evaluate` has a module for:
     `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
     resamples. Of a model that takes clinical columns also METRICS with those WITHHELD.
 
@@ -46,9 +49,11 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     test, validation = (read_predictions(predictions, fold) for fold in (TEST, VALIDATION))
     weights = plain_and_resampled(test.lesions, resamples, seed)
     temperatures = [fit_temperature(validation.truth, run) for run in validation.probabilities]
+    together = test.probabilities.mean(axis=0, keepdims=True)
     content: dict[str, Any] = {
         **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
         "runs": len(test.probabilities),
+        ENSEMBLE: summarise(test.truth, together, test.lesions, resamples, seed),
         **summarise_classes(test, weights),
         "majority": majority(test.truth, weights),
         "calibration": summarise_calibration(test, temperatures, weights),

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
-from tasks.evaluate.metrics import DECIMALS, INTERVAL, lesion_weights
+from tasks.evaluate.resample import estimate, plain_and_resampled
 
 MEASURES = (
     "energy",
@@ -78,7 +78,7 @@ def summarise(
     A mean is over the runs' means; each of those over the images whose map is not empty. `empty`
     counts maps, of all runs.
     """
-    weights = np.vstack([np.ones(len(truth)), lesion_weights(lesions, **bootstrap)])
+    weights = plain_and_resampled(lesions, **bootstrap).astype(np.float64)
     values = np.stack([run[list(MEASURES)].to_numpy() for run in runs])
     of_classes = {
         name: part(values, lesions, weights, truth == label)
@@ -115,13 +115,3 @@ def weighted_means(
     total = weights[:, known].sum(axis=1)
     sums = weights[:, known] @ values[known]
     return np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
-
-
-def estimate(means: NDArray[np.float64]) -> dict[str, float | None]:
-    """`{"mean", "low", "high"}` of a plain mean and its resamples; None where there is none."""
-    defined = means[1:][~np.isnan(means[1:])]
-    if np.isnan(means[0]) or not len(defined):
-        return {"mean": None, "low": None, "high": None}
-    low, high = np.percentile(defined, INTERVAL)
-    named = {"mean": means[0], "low": low, "high": high}
-    return {name: round(float(value), DECIMALS) for name, value in named.items()}

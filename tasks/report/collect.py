@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
+from tasks.evaluate.experiment import ENSEMBLE
 from tasks.evaluate.metrics import scores, unpaired_difference
 from tasks.evaluate.predictions import WITHHELD, read_predictions
 from tasks.oversample.variant import read_variant
@@ -59,19 +60,30 @@ def write_tables(
     }
     (out / "tables.md").write_text(f"{tables(found, runs)}\n\n{gap_table(gaps)}\n")
     header = ["experiment", "split", "runs", *METRIC_NAMES.values()]
-    lines = []
+    lines, together = [], []
     for name, split in splits:
-        runs_of = str(content[name]["runs"])
         rows = {name: content[name]}
         if WITHHELD in content[name]:
             rows[f"{name}, columns withheld"] = content[name][WITHHELD]
-        lines += [
-            [title, split, runs_of, *(interval(row[metric]) for metric in METRIC_NAMES)]
-            for title, row in rows.items()
-        ]
-    table = [header, ["---"] * len(header), *lines]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in table)
-    (out / "experiments.md").write_text(text + "\n")
+        begin = [split, str(content[name]["runs"])]
+        lines += [[title, *begin, *intervals(row)] for title, row in rows.items()]
+        together.append([name, *begin, *intervals(content[name][ENSEMBLE])])
+    (out / "experiments.md").write_text(
+        f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
+        "The runs' probabilities averaged, as `flows.predict` does:\n\n"
+        f"{markdown(header, together)}\n"
+    )
+
+
+def intervals(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Every metric with its interval, in the order of METRIC_NAMES."""
+    return [interval(metrics[metric]) for metric in METRIC_NAMES]
+
+
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 @cached("class distribution")

@@ -49,8 +49,12 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     assert {name: found[name] for name in METRICS} == summarise(
         test.truth, test.probabilities, test.lesions, 100, seed=0
     )
+    together = test.probabilities.mean(axis=0, keepdims=True)
+    assert found["ensemble"] == summarise(test.truth, together, test.lesions, 100, seed=0)
+    assert found["ensemble"]["loss"] != found["loss"]
     assert list(found)[len(METRICS) :] == [
         "runs",
+        "ensemble",
         "classes",
         "averages",
         "majority",

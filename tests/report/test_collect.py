@@ -17,7 +17,8 @@ def test_paper_s_tables_hold_the_chosen_and_the_list_holds_all(tmp_path: Path) -
     for name, right in {"later": 0.25, "chosen": 0.75}.items():
         mean = {"mean": right, "low": right, "high": right}
         metrics[name] = tmp_path / f"{name}.json"
-        content = {"runs": 1, **dict.fromkeys(METRIC_NAMES, mean)}
+        each = dict.fromkeys(METRIC_NAMES, mean)
+        content = {"runs": 1, **each, "ensemble": each}
         metrics[name].write_text(json.dumps(content))
         predictions[name] = tmp_path / f"{name}.parquet"
         sure = np.eye(len(CLASSES), dtype=np.float32)[[*range(len(CLASSES)), 0]]
@@ -37,7 +38,8 @@ def test_paper_s_tables_hold_the_chosen_and_the_list_holds_all(tmp_path: Path) -
     assert "| no oversampling, weighted F1 | .759 | – | .750 (.750–.750) |" in tables
     assert "| baseline, mean accuracy | .752 | – | 1.000 |" in tables
     lines = (tmp_path / "experiments.md").read_text().splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| later", "| chosen"]
+    names = [line.split(" | ")[0] for line in lines if line.startswith("|")]
+    assert names == ["| experiment", "| ---", "| later", "| chosen"] * 2
 
 
 def test_gap_between_the_protocols_stands_with_its_interval(tmp_path: Path) -> None:
