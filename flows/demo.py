@@ -20,7 +20,7 @@ from tasks.settings import SOURCE_VARIABLE
 EXPERIMENTS = (
     *("baseline", "baseline-smote", "baseline-augment", "optimized"),
     *("baseline-by-image", "optimized-by-image"),
-    *("clinical", "tuned", "transfer"),
+    *("clinical", "transfer"),
 )
 COPIED = Path(".cache/copied")  # in the copy: what it was made of
 

@@ -27,7 +27,7 @@ from tasks.explain.energy import MEASURES, summarise
 from tasks.explain.record import test_images
 from tasks.predict.locate import in_folder
 from tasks.progress import Bar
-from tasks.report.tables import interval
+from tasks.report.tables import interval, markdown
 from tasks.settings import SOURCE_VARIABLE, load
 
 REPORTS = Path("reports/explain")
@@ -106,8 +106,7 @@ def table(content: dict[str, Any]) -> str:
         [name, str(part["images"]), *(interval(part[measure]) for measure in MEASURES)]
         for name, part in {"all": content, **content["classes"]}.items()
     ]
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(header, lines)
 
 
 def main(

@@ -1,10 +1,12 @@
 """The scratch copy that `make demo` works in."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import PROJECT
 
 from flows import demo
 from flows.scratch import files
@@ -16,7 +18,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny project, of a user whose git wants signatures and has a hook that refuses."""
     folder = tmp_path / "project"
     (folder / "hooks").mkdir(parents=True)
-    (folder / "params.yaml").write_text("train: {runs: 3}\n")
+    shutil.copy(PROJECT / "params.yaml", folder)
     (folder / ".gitignore").write_text("/demo/\n/.part-demo/\n")
     (folder / "hooks" / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
     (folder / "hooks" / "pre-commit").chmod(0o755)

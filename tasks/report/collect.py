@@ -13,7 +13,7 @@ from tasks.evaluate.experiment import ENSEMBLE
 from tasks.evaluate.metrics import scores, unpaired_difference
 from tasks.evaluate.predictions import WITHHELD, read_predictions
 from tasks.oversample.variant import read_variant
-from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, tables
+from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, markdown, tables
 
 
 def run_scores(predictions: Path) -> pd.DataFrame:
@@ -78,12 +78,6 @@ def write_tables(
 def intervals(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     """Every metric with its interval, in the order of METRIC_NAMES."""
     return [interval(metrics[metric]) for metric in METRIC_NAMES]
-
-
-def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 @cached("class distribution")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -41,10 +41,15 @@ def number(value: float | None) -> str:
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
 
 
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def comparison(title: str, rows: list[tuple[str, str, str, str]]) -> str:
     """A Markdown table: what, the paper's figure, ours by image, ours by lesion."""
-    header = ["| | paper | by image | by lesion |", "| --- | --- | --- | --- |"]
-    return "\n".join([f"### {title}", "", *header, *(f"| {' | '.join(row)} |" for row in rows)])
+    return f"### {title}\n\n{markdown(['', 'paper', 'by image', 'by lesion'], rows)}"
 
 
 def metric_rows(
@@ -122,16 +127,10 @@ def gap_table(gaps: Mapping[tuple[str, str], Mapping[str, Mapping[str, float | N
         ]
         for (model, sampling), gap in gaps.items()
     ]
-    table = [header, ["---"] * len(header), *lines]
-    return "\n".join(
-        [
-            "### What leaks: by image minus by lesion",
-            "",
-            *(f"| {' | '.join(line)} |" for line in table),
-            "",
-            "Intervals by bootstrap over lesions, of each test fold by itself. They speak of these "
-            "two splits; another split by lesion would move the numbers too.",
-        ]
+    return (
+        f"### What leaks: by image minus by lesion\n\n{markdown(header, lines)}\n\n"
+        "Intervals by bootstrap over lesions, of each test fold by itself. They speak of these "
+        "two splits; another split by lesion would move the numbers too."
     )
 
 
