@@ -16,7 +16,7 @@ EXPERIMENT = {"model": "baseline", "input": "prepared", "sampling": "none", "spl
 SECTIONS = (
     "download, preprocess, split, embed, oversample, train, tune, finetune, experiments, evaluate"
 )
-INPUTS = "prepared, embedded/lite0, embedded/lite0-pooled"
+INPUTS = "prepared, embedded/lite0"
 VARIANTS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])
 NO_MAPPING = "must hold keys with values"
 
@@ -163,7 +163,7 @@ def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: A
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     changes = {
         "split": {"train": 0.6},
-        "oversample": {"smote": {"k": 1, "seed": -1}, "kde": {"input": "raw"}},
+        "oversample": {"smote": {"k": 1, "seed": -1}, "weights": {"input": "raw"}},
         "train": {"runs": 0, "epochs": "many"},
         "experiments": {"baseline": {"sampling": "rose"}, "optimized": {"model": "vgg"}},
         "seed": 1,
@@ -173,7 +173,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "split",
         "oversample.smote.seed",
         "oversample.smote.k",
-        "oversample.kde.input",
+        "oversample.weights.input",
         "train.runs",
         "train.epochs",
         "experiments.optimized.model",
