@@ -9,7 +9,6 @@ import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
-from tasks.evaluate.experiment import ENSEMBLE
 from tasks.evaluate.metrics import scores, unpaired_difference
 from tasks.evaluate.predictions import WITHHELD, read_predictions
 from tasks.oversample.variant import read_variant
@@ -67,7 +66,7 @@ def write_tables(
             rows[f"{name}, columns withheld"] = content[name][WITHHELD]
         begin = [split, str(content[name]["runs"])]
         lines += [[title, *begin, *intervals(row)] for title, row in rows.items()]
-        together.append([name, *begin, *intervals(content[name][ENSEMBLE])])
+        together.append([name, *begin, *intervals(content[name]["ensemble"])])
     (out / "experiments.md").write_text(
         f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
         "The runs' probabilities averaged, as `flows.predict` does:\n\n"
