@@ -18,9 +18,14 @@ from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
 
 EXPERIMENTS = (
-    *("baseline", "baseline-smote", "baseline-augment", "optimized"),
-    *("baseline-by-image", "optimized-by-image"),
-    *("clinical", "transfer"),
+    "baseline",
+    "baseline-smote",
+    "baseline-augment",
+    "optimized",
+    "baseline-by-image",
+    "optimized-by-image",
+    "clinical",
+    "transfer",
 )
 COPIED = Path(".cache/copied")  # in the copy: what it was made of
 

@@ -25,7 +25,7 @@ from tasks.download.remote import METADATA, SEGMENTATIONS
 from tasks.errors import UserError
 from tasks.explain.energy import MEASURES, summarise
 from tasks.explain.record import test_images
-from tasks.predict.locate import in_folder
+from tasks.predict.locate import trained
 from tasks.progress import Bar
 from tasks.report.tables import interval, markdown
 from tasks.settings import SOURCE_VARIABLE, load
@@ -48,12 +48,7 @@ def first_with(name: str) -> Path | None:
 def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
-    if experiment not in settings.experiments:
-        names = ", ".join(settings.experiments)
-        raise UserError(f"unknown experiment {experiment!r}; one of {names}")
-    models = in_folder(Path("models") / experiment)
-    if not models:
-        raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
+    models = trained(experiment, settings.experiments)
     record, with_masks = first_with(METADATA), first_with(SEGMENTATIONS)
     if record is None:
         raise UserError(

@@ -16,19 +16,14 @@ from tasks import process
 from tasks.cache import file_hash, whole
 from tasks.errors import UserError
 from tasks.export.card import card
-from tasks.predict.locate import in_folder, read_metrics
+from tasks.predict.locate import read_metrics, trained
 from tasks.settings import load
 
 
 def export(experiment: str, folder: Path) -> dict[str, Any]:
     """Write `model.onnx` and `README.md` into `folder`; what is to be said of the file."""
     settings = load()
-    if experiment not in settings.experiments:
-        names = ", ".join(settings.experiments)
-        raise UserError(f"unknown experiment {experiment!r}; one of {names}")
-    models = in_folder(Path("models") / experiment)
-    if not models:
-        raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
+    models = trained(experiment, settings.experiments)
     facts: dict[str, Any] = {}
     target = folder / "model.onnx"
     process.call("tasks.export.onnx:export", report=facts.update, models=models, target=target)

@@ -24,7 +24,7 @@ from tasks.predict.isic import read_lesions, read_truth
 from tasks.predict.locate import models_of
 from tasks.preprocess.check import DataFaults
 from tasks.progress import Bar
-from tasks.report.tables import METRIC_NAMES, interval
+from tasks.report.tables import METRIC_NAMES, interval, markdown
 
 BOTH = {"runs": "mean over runs", "averaged": "runs averaged"}
 """Each run scored by itself, and one prediction an image: the mean of the runs' probabilities."""
@@ -80,8 +80,7 @@ def table(content: dict[str, Any]) -> str:
         [METRIC_NAMES[metric], *(interval(content[key][metric]) for key in BOTH)]
         for metric in METRICS
     ]
-    rows = [["", *BOTH.values()], ["---"] * (1 + len(BOTH)), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(["", *BOTH.values()], lines)
 
 
 def main(

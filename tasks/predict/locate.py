@@ -49,6 +49,20 @@ def in_folder(folder: Path) -> list[Path]:
     return [path for path in [folder / "model.keras"] if path.is_file()]
 
 
+def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
+    """The files of the models of one of the project's own `experiments`, one a seed.
+
+    Raises UserError when it is none of them, or has no model.
+    """
+    names = list(experiments)
+    if experiment not in names:
+        raise UserError(f"unknown experiment {experiment!r}; one of {', '.join(names)}")
+    models = in_folder(Path("models") / experiment)
+    if not models:
+        raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
+    return models
+
+
 def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | None:
     """Of `experiments`, the one with the highest balanced accuracy that has a model in `place`.
 
