@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
+from tasks.evaluate.calibration import scaled
+from tasks.evaluate.predictions import MALIGNANT
 
-POINTS: dict[str, tuple[str, ...]] = {"malignant": ("akiec", "bcc", "mel"), "melanoma": ("mel",)}
+POINTS: dict[str, tuple[str, ...]] = {"malignant": MALIGNANT, "melanoma": ("mel",)}
 """Each operating point, and the classes whose probabilities it adds."""
 
 KEYS = {"malignant": "malignant", "melanoma": "mel"}
@@ -59,14 +61,12 @@ def calibrated(
 ) -> NDArray[np.float64]:
     """The mean over runs of each run's probabilities at its temperature, (7,) or (n, 7).
 
-    probabilities: (runs, ..., 7). Guo and others, "On Calibration of Modern Neural Networks", ICML
-    2017: logits are divided by the temperature. Logarithms of probabilities are logits too.
+    probabilities: (runs, 7) or (runs, n, 7), each scaled as `evaluate` scales it to score it.
     """
-    tiny = np.finfo(np.float32).tiny
-    logits = np.log(np.maximum(probabilities.astype(np.float64), tiny))
-    by_run = np.reshape(temperatures, (-1, *[1] * (probabilities.ndim - 1)))
-    scaled = np.exp(logits / by_run - (logits / by_run).max(axis=-1, keepdims=True))
-    return (scaled / scaled.sum(axis=-1, keepdims=True)).mean(axis=0)
+    each = [
+        scaled(np.atleast_2d(run), t) for run, t in zip(probabilities, temperatures, strict=True)
+    ]
+    return np.stack(each).mean(axis=0, dtype=np.float64).reshape(probabilities.shape[1:])
 
 
 def verdicts(
