@@ -71,17 +71,18 @@ def main(
     environment = {name: value for name, value in os.environ.items() if name != SOURCE_VARIABLE}
     try:
         copy_once(Path.cwd(), folder)
-        done = subprocess.run([sys.executable, "-m", "flows.pipeline"], cwd=folder, env=environment)
-        if done.returncode:
-            raise UserError(f"the run in {folder} failed; run this again to go on from there")
+        for flow in ("pipeline", "page"):
+            command = [sys.executable, "-m", f"flows.{flow}"]
+            if subprocess.run(command, cwd=folder, env=environment).returncode:
+                raise UserError(f"the run in {folder} failed; run this again to go on from there")
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
     print((folder / "reports" / "experiments.md").read_text())
     print(
-        f"The copy is in {folder}/: its settings in params.yaml, the paper's tables in\n"
-        "reports/tables.md, predictions in predictions/, models in models/. Change a setting and\n"
+        f"All of it to look at: {folder}/reports/index.html. The copy is in {folder}/: its settings\n"
+        "in params.yaml, predictions in predictions/, models in models/. Change a setting and\n"
         "run `dvc repro` there; `dvc metrics diff` then shows what moved. Made-up lesions say\n"
         "nothing about skin: README.md tells how to run on the real images."
     )

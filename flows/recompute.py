@@ -21,7 +21,7 @@ from tasks.settings import Settings, load
 
 @flow(name="recompute")
 def recompute(settings: Settings) -> None:
-    """Metrics and plots of each experiment, then the tables."""
+    """Metrics and plots of each experiment, then tables and ranking."""
     with Bar("recompute", len(settings.experiments), "experiment") as bar:
         for experiment in settings.experiments:
             score(settings, experiment)

@@ -1,9 +1,10 @@
-"""Stage `report`: the paper's tables beside ours, and the class distribution.
+"""Stage `report`: the paper's tables and figures from our numbers, and how experiments rank.
 
 python -m flows.report
 """
 
 from pathlib import Path
+from typing import Any
 
 import typer
 from prefect import flow
@@ -12,6 +13,7 @@ from flows.split import Protocol
 from flows.stage import run
 from tasks.report.collect import write_classes, write_tables
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
+from tasks.report.ranking import rank_experiments
 from tasks.settings import Settings
 
 REPORTS = Path("reports")
@@ -20,7 +22,7 @@ FIGURES = REPORTS / "figures"
 
 @flow(name="report")
 def report(settings: Settings) -> None:
-    """`tables.md`, `experiments.md`, `classes.csv` and the paper's figures to `reports/`."""
+    """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
     tables(settings)
     write_classes.submit(
         REPORTS,
@@ -61,22 +63,29 @@ def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, 
 
 
 def tables(settings: Settings) -> None:
-    """`tables.md` and `experiments.md`."""
-    experiments = settings.experiments
+    """`tables.md`, `experiments.md` and `ranking.csv`: what predictions and metrics suffice for."""
+    splits = [(name, experiment.split) for name, experiment in settings.experiments.items()]
+    predictions = {name: Path("predictions") / f"{name}.parquet" for name, _ in splits}
+    bootstrap: dict[str, Any] = {
+        "resamples": settings.evaluate.resamples,
+        "seed": settings.evaluate.seed,
+    }
     write_tables.submit(
         REPORTS,
         label="tables",
-        splits=[(name, experiment.split) for name, experiment in experiments.items()],
+        splits=splits,
         of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
-        metrics={name: Path("metrics") / f"{name}.json" for name in experiments},
-        predictions={name: Path("predictions") / f"{name}.parquet" for name in experiments},
-        resamples=settings.evaluate.resamples,
-        seed=settings.evaluate.seed,
+        metrics={name: Path("metrics") / f"{name}.json" for name, _ in splits},
+        predictions=predictions,
+        **bootstrap,
+    )()
+    rank_experiments.submit(
+        REPORTS, label="ranking", splits=splits, predictions=predictions, **bootstrap
     )()
 
 
 def main() -> None:
-    """Write the tables."""
+    """Write tables, ranking and figures."""
     run(report)
 
 

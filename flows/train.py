@@ -15,7 +15,7 @@ from flows.stage import run
 from tasks.cache import CachedTask, leave_only
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
-from tasks.oversample.variant import read_variant
+from tasks.oversample.variant import Added, read_variant
 from tasks.progress import Bar
 from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings
 from tasks.train.finetune_seed import finetune_seed
@@ -30,7 +30,9 @@ def train(settings: Settings, experiment: str) -> None:
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
     seeds = {f"seed-{seed}": seed for seed in range(training.runs)}
     variant = Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz")
-    check_clinical(f"tasks.train.models.{setup.model}", variant)
+    added = read_variant(variant)
+    check_input(setup, settings.oversample[setup.sampling].input, added)
+    check_clinical(f"tasks.train.models.{setup.model}", added)
     fit_seed, own = recipe(settings, setup)
     with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
         waiting = [
@@ -54,11 +56,20 @@ def train(settings: Settings, experiment: str) -> None:
     leave_only(seconds, [f"{name}.json" for name in seeds])
 
 
-def check_clinical(model: str, variant: Path) -> None:
+def check_input(setup: Experiment, input: str, added: Added) -> None:
+    """Raise UserError where the sampling adds images of another input than the experiment's."""
+    if input != setup.input and len(added.rows) + len(added.images):
+        raise UserError(
+            f"the sampling {setup.sampling} adds images of the input {input}, and the experiment "
+            f"sees {setup.input}: add a line under oversample with the same sampler and "
+            f"`input: {setup.input}`, and name that one"
+        )
+
+
+def check_clinical(model: str, added: Added) -> None:
     """Raise UserError where pixels are to be transformed and the model has a second input."""
-    transformed = bool(read_variant(variant).transform)
     # Only then: a model's module brings TensorFlow along.
-    if transformed and getattr(importlib.import_module(model), "CLINICAL", False):
+    if added.transform and getattr(importlib.import_module(model), "CLINICAL", False):
         raise UserError(
             f"{model} takes clinical columns, which do not go with a sampling that transforms "
             "images as they are trained on: take flips, or another that adds images"

@@ -27,7 +27,7 @@ SMALL = {
     "embed": all_but("embed"),
     "oversample": all_but("oversample", "none", "smote"),
     "train": {"runs": 2, "epochs": 2},
-    "tune": {"trials": 2, "epochs": 1},
+    "tune": {"trials": 1, "epochs": 1},
     "evaluate": {"resamples": 100},
     "experiments": all_but("experiments", "baseline", "baseline-smote", "baseline-by-image"),
 }

@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tasks.classes import CLASSES
 from tasks.report.tables import PROTOCOLS
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 """Two that colour-blind people tell apart (Okabe and Ito), and a third for what is aside."""
+
+INK = "#111111"
+"""For text on a light ground of its own. Text in black takes the colour of the page around it."""
 
 STYLE: Any = {
     "axes.spines.right": False,
@@ -69,19 +73,27 @@ def histories(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
         for number, (protocol, table) in enumerate(found.items()):
             for offset, measure in enumerate(("loss", "accuracy")):
                 axes = panels[2 * number + offset]
-                for name, colour, label in (
-                    (measure, BLUE, "training"),
-                    (f"val_{measure}", ORANGE, "validation"),
-                ):
-                    runs = table.groupby("epoch")[name].agg(["mean", "min", "max"])
-                    axes.plot(runs.index, runs["mean"], color=colour, label=label)
-                    axes.fill_between(
-                        runs.index, runs["min"], runs["max"], color=colour, alpha=0.2, lw=0
-                    )
-                axes.set(xlabel="epoch", ylabel=measure, title=f"by {protocol}")
+                history_lines(axes, table, measure)
+                axes.set_title(f"by {protocol}")
         panels[0].legend(frameon=False)
         figure.suptitle(title)
     return figure
+
+
+def history_lines(axes: Axes, table: pd.DataFrame, measure: str) -> None:
+    """`loss` or `accuracy` by epoch: the mean over runs, and a band from the lowest to the highest.
+
+    table: `plots/history/<experiment>.csv`.
+    """
+    for name, colour, label in (
+        (measure, BLUE, "training"),
+        (f"val_{measure}", ORANGE, "validation"),
+    ):
+        runs = table.groupby("epoch")[name].agg(["mean", "min", "max"])
+        axes.plot(runs.index, runs["mean"], color=colour, label=label)
+        axes.fill_between(runs.index, runs["min"], runs["max"], color=colour, alpha=0.2, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylabel=measure)
 
 
 def run_scatter(found: Mapping[tuple[str, str], pd.DataFrame], title: str) -> Figure:
@@ -110,28 +122,37 @@ def confusion_matrices(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
     with mpl.rc_context(STYLE):
         figure, panels = new(len(found), width=4.6, height=4.4)
         for axes, (protocol, table) in zip(panels, found.items(), strict=True):
-            counts = pd.crosstab(table["actual"], table["predicted"]).reindex(
-                index=CLASSES, columns=CLASSES, fill_value=0
-            )
-            share = counts.to_numpy() / np.maximum(counts.sum(axis=1).to_numpy(), 1)[:, None]
-            axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
-            axes.set(aspect="equal", ylim=(len(CLASSES), 0))
-            for (row, column), value in np.ndenumerate(share):
-                axes.text(
-                    column + 0.5,
-                    row + 0.5,
-                    f"{value:.0%}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if value > 0.6 else "black",
-                )
-            middle = np.arange(len(CLASSES)) + 0.5
-            axes.set_xticks(middle, CLASSES)
-            axes.set_yticks(middle, CLASSES)
-            axes.set(xlabel="predicted", ylabel="actual", title=f"by {protocol}")
+            confusion_cells(axes, table)
+            axes.set_title(f"by {protocol}")
         figure.suptitle(title)
     return figure
+
+
+def confusion_cells(axes: Axes, table: pd.DataFrame) -> None:
+    """A cell for each actual and predicted class, with the share of the actual one.
+
+    table: `plots/confusion/<experiment>.csv`.
+    """
+    counts = pd.crosstab(table["actual"], table["predicted"]).reindex(
+        index=CLASSES, columns=CLASSES, fill_value=0
+    )
+    share = counts.to_numpy() / np.maximum(counts.sum(axis=1).to_numpy(), 1)[:, None]
+    axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set(aspect="equal", ylim=(len(CLASSES), 0))
+    for (row, column), value in np.ndenumerate(share):
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            f"{value:.0%}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if value > 0.6 else INK,
+        )
+    middle = np.arange(len(CLASSES)) + 0.5
+    axes.set_xticks(middle, CLASSES)
+    axes.set_yticks(middle, CLASSES)
+    axes.set(xlabel="predicted", ylabel="actual")
 
 
 def architecture(layers: Sequence[Mapping[str, Any]], title: str) -> Figure:

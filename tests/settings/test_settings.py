@@ -16,7 +16,7 @@ EXPERIMENT = {"model": "baseline", "input": "prepared", "sampling": "none", "spl
 SECTIONS = (
     "download, preprocess, split, embed, oversample, train, tune, finetune, experiments, evaluate"
 )
-INPUTS = "prepared, embedded/lite0"
+INPUTS = "prepared, embedded/lite0, embedded/lite0-pooled"
 VARIANTS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])
 NO_MAPPING = "must hold keys with values"
 

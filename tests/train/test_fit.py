@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.train import check_clinical
+from flows.train import check_clinical, check_input
 from tasks import process
 from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
 from tasks.clinical import clinical_codes
 from tasks.errors import UserError
 from tasks.oversample.samplers import augment, none
-from tasks.oversample.variant import Added, write_variant
+from tasks.oversample.variant import Added, read_variant, write_variant
+from tasks.settings import Experiment
 
 WEIGHTS = np.array([1.0, 2, 3, 4, 5, 6, 7])
 
@@ -104,10 +105,20 @@ def test_clinical_columns_reach_the_model(data: Path, tmp_path: Path, variant: s
 
 
 def test_transformed_images_with_clinical_columns_are_refused(data: Path) -> None:
+    moving, nothing = (read_variant(data / f"{name}.npz") for name in ("augment", "none"))
     with pytest.raises(UserError, match=r"models\.clinical takes clinical columns, which do not"):
-        check_clinical("tasks.train.models.clinical", data / "augment.npz")
-    check_clinical("tasks.train.models.clinical", data / "none.npz")
-    check_clinical("tasks.train.models.baseline", data / "augment.npz")
+        check_clinical("tasks.train.models.clinical", moving)
+    check_clinical("tasks.train.models.clinical", nothing)
+    check_clinical("tasks.train.models.baseline", moving)
+
+
+def test_images_of_another_input_are_refused(data: Path) -> None:
+    setup = Experiment(model="transfer", input="embedded/a", sampling="bright", split="lesion")
+    added, nothing = (read_variant(data / f"{name}.npz") for name in ("added", "weights"))
+    with pytest.raises(UserError, match=r"bright adds images of the input prepared, .*embedded/a:"):
+        check_input(setup, "prepared", added)
+    check_input(setup, "embedded/a", added)
+    check_input(setup, "prepared", nothing)
 
 
 def test_images_without_clinical_columns_are_refused(data: Path, tmp_path: Path) -> None:

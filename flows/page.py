@@ -1,0 +1,93 @@
+"""The page that a person judges the results by: `reports/index.html`, one file.
+
+    python -m flows.page
+
+No stage of the DAG: the page names the commit that it is of, which no commit can hold.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.compare import compare_with
+from flows.explain import first_with
+from tasks.cache import whole
+from tasks.compare import as_markdown
+from tasks.download.remote import METADATA
+from tasks.errors import UserError
+from tasks.page.facts import before
+from tasks.page.page import render
+from tasks.page.pictures import Picture, mistakes
+from tasks.settings import SOURCE_VARIABLE, Settings, load
+
+PAGE = Path("reports/index.html")
+NONE = "none"
+
+
+def changes_since(rev: str | None) -> str:
+    """Markdown: what moved since a commit, by default the last that predicted something else."""
+    if rev == NONE:
+        return "Not compared."
+    since = rev or before()
+    if since is None:
+        return "Not compared: no commit before this one is known to have other predictions."
+    try:
+        return f"Since `{since}`: {as_markdown(compare_with(since))}"
+    except UserError as error:  # another split, say: no fault of the page
+        return f"Not compared with `{since}`: {error}"
+
+
+def main(
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compare with this commit, or `{NONE}`.",
+            show_default="the last whose predictions are not these",
+        ),
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, help="Show so many lesions of the test fold: a page to keep.")
+    ] = 0,
+) -> None:
+    """Write reports/index.html from what the stages left."""
+    try:
+        write(load(), against, pictures)
+    except UserError as error:
+        print(f"page: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(PAGE)
+
+
+def write(settings: Settings, against: str | None, pictures: int) -> None:
+    """Write PAGE; see `main`."""
+    content = render(
+        Path(),
+        {
+            name: experiment.model_dump(exclude_none=True)
+            for name, experiment in settings.experiments.items()
+        },
+        made_up=settings.download.source == "synthetic",
+        changes=changes_since(against),
+        pictures=partial(worst, settings, count=pictures) if pictures else None,
+    )
+    with whole(PAGE) as beside:
+        beside.write_text(content)
+
+
+def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
+    """The lesions that an experiment is surest and wrong about, as pictures."""
+    record = first_with(METADATA)
+    if record is None:
+        raise UserError(
+            f"pictures are in data/raw, which is missing: `dvc repro download`, or name a folder "
+            f"that has them: {SOURCE_VARIABLE}"
+        )
+    split = Path(f"data/splits/{settings.experiments[experiment].split}.csv")
+    return mistakes(Path(f"predictions/{experiment}.parquet"), record, split, count)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,196 @@
+"""One experiment on the page: its figures and tables, as values that the template lays out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from tasks.classes import CLASS_NAMES, CLASSES
+from tasks.evaluate.predictions import WITHHELD
+from tasks.page import figures
+from tasks.page.svg import drawn
+from tasks.report.tables import METRIC_NAMES, interval, number
+
+OF_CLASS = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "average_precision": "average precision",
+    "roc_auc": "ROC-AUC",
+}
+OF_SLICE = {
+    "accuracy": "accuracy",
+    "f1_weighted": "weighted F1",
+    "roc_auc_malignant": "ROC-AUC, malignant",
+    "sensitivity_mel": "sensitivity, melanoma",
+}
+SLICES = {
+    "age": "age, years",
+    "sex": "sex",
+    "localization": "localization",
+    "diagnosed_by": "way of diagnosis",
+    "images_of_lesion": "images of the lesion",
+}
+CALIBRATION = {"brier": "Brier score", "loss": "log loss", "ece": "calibration error (ECE)"}
+POINTS = {"mel": "melanoma", "malignant": "malignant (mel, bcc, akiec)"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """caption: what it holds; header: of the columns; rows: of text, the first cell their name."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """An experiment: `name`, its line of params.yaml as text, figures and tables."""
+
+    name: str
+    setup: str
+    figures: Sequence[tuple[str, Markup]]
+    tables: Sequence[Table]
+
+
+def detail(
+    name: str, setup: Mapping[str, Any], metrics: Mapping[str, Any], plots: Path, key: str
+) -> Detail:
+    """All that is known of one experiment.
+
+    setup: its line of params.yaml; metrics: of `metrics/<name>.json`; plots: the folder `plots`;
+    key: letters and digits that the page knows its figures by.
+    """
+    text = ", ".join(f"{what} {value}" for what, value in setup.items())
+    return Detail(name, text, drawings(name, metrics, plots, key), tables(metrics))
+
+
+def drawings(
+    name: str, metrics: Mapping[str, Any], plots: Path, key: str
+) -> list[tuple[str, Markup]]:
+    """Caption and SVG of each figure."""
+    kinds = ("history", "confusion", "calibration", "decision")
+    of = {kind: pd.read_csv(plots / kind / f"{name}.csv") for kind in kinds}
+    last = of["history"].groupby("seed").tail(1).mean(numeric_only=True)
+    found = {dx: metrics["classes"][dx]["sensitivity"]["mean"] for dx in CLASSES}
+    right = ", ".join(f"{dx} {number(share)}" for dx, share in found.items())
+    before, after = (
+        number(metrics["calibration"][when]["ece"]["mean"]) for when in ("before", "after")
+    )
+    tenth = of["decision"].iloc[(of["decision"]["threshold"] - 0.1).abs().argmin()]
+    made = [
+        (
+            "Training",
+            figures.training(of["history"]),
+            f"After {last['epoch']:.0f} epochs the loss is {number(last['loss'])} in training and "
+            f"{number(last['val_loss'])} on validation. Lines are means over runs, bands reach "
+            "from the lowest to the highest.",
+        ),
+        (
+            "Confusion matrix, test fold, all runs",
+            figures.confusion(of["confusion"]),
+            f"The share of each class that is recognised: {right}.",
+        ),
+        (
+            "Reliability",
+            figures.reliability(of["calibration"]),
+            f"Expected calibration error {before} before temperature scaling, "
+            f"{after} after it. On the dashed line, what is said is what happens.",
+        ),
+        (
+            "Decision curve: malignant against benign",
+            figures.decision(of["decision"]),
+            f"At a threshold of .1 the net benefit is {number(tenth['model'])} by the model, "
+            f"{number(tenth['all'])} where all are called malignant.",
+        ),
+    ]
+    return [
+        (caption, drawn(figure, f"{key}f{place}", f"{caption}: {name}", description))
+        for place, (caption, figure, description) in enumerate(made)
+    ]
+
+
+def tables(metrics: Mapping[str, Any]) -> list[Table]:
+    """Scores, classes, operating points, calibration and slices."""
+    return [
+        scores(metrics),
+        classes(metrics),
+        points(metrics["operating_points"]),
+        calibration(metrics["calibration"]),
+        *slices(metrics["slices"]),
+    ]
+
+
+def scores(metrics: Mapping[str, Any]) -> Table:
+    """METRIC_NAMES: of single runs, averaged, without clinical columns, and of a constant."""
+    sides = {"mean over runs": metrics, "runs averaged": metrics["ensemble"]}
+    if WITHHELD in metrics:
+        sides["clinical columns withheld"] = metrics[WITHHELD]
+    sides[f"always {metrics['majority']['dx']}"] = metrics["majority"]
+    rows = [
+        [words, *(interval(side.get(metric)) for side in sides.values())]
+        for metric, words in METRIC_NAMES.items()
+    ]
+    return Table("Scores on the test fold", ["", *sides], rows)
+
+
+def classes(metrics: Mapping[str, Any]) -> Table:
+    rows = [
+        [
+            f"{dx}, {CLASS_NAMES[dx]}",
+            f"{of['images']} ({of['lesions']})",
+            *(interval(of[metric]) for metric in OF_CLASS),
+        ]
+        for dx, of in metrics["classes"].items()
+    ]
+    for kind, of in metrics["averages"].items():
+        rows.append([f"{kind} average", "", *(interval(of[metric]) for metric in OF_CLASS)])
+    return Table("Each class against the rest", ["", "images (lesions)", *OF_CLASS.values()], rows)
+
+
+def points(found: Mapping[str, Any]) -> Table:
+    rows = [
+        [
+            POINTS[point],
+            ", ".join(number(threshold) for threshold in of["thresholds"]),
+            *(interval(of[metric]) for metric in ("sensitivity", "specificity", "precision")),
+        ]
+        for point, of in found.items()
+    ]
+    return Table(
+        "Operating points: the threshold of each run that reaches 95% sensitivity on validation",
+        ["", "thresholds", "sensitivity", "specificity", "precision"],
+        rows,
+    )
+
+
+def calibration(found: Mapping[str, Any]) -> Table:
+    rows = [
+        [words, *(interval(found[when][metric]) for when in ("before", "after"))]
+        for metric, words in CALIBRATION.items()
+    ]
+    scales = ", ".join(number(temperature) for temperature in found["temperatures"])
+    header = ["", "as predicted", f"after temperature scaling ({scales})"]
+    return Table("Calibration", header, rows)
+
+
+def slices(found: Mapping[str, Any]) -> list[Table]:
+    return [
+        Table(
+            f"By {words}",
+            ["", "images (lesions)", *OF_SLICE.values()],
+            [
+                [
+                    value,
+                    f"{of['images']} ({of['lesions']})",
+                    *(interval(of[metric]) for metric in OF_SLICE),
+                ]
+                for value, of in found[cut].items()
+            ],
+        )
+        for cut, words in SLICES.items()
+    ]

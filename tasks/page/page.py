@@ -1,0 +1,175 @@
+"""The page, from what the stages left: read here, laid out by page.html."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from tasks.errors import UserError
+from tasks.page import facts, figures
+from tasks.page.detail import Detail, Table, detail
+from tasks.page.pictures import Picture
+from tasks.page.svg import drawn, inline
+from tasks.progress import Bar
+from tasks.report.ranking import METRIC
+from tasks.report.tables import METRIC_NAMES, interval, number
+
+SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
+"""Metrics of the ranking's table."""
+
+SIGNIFICANT = 0.05
+SCROLLING = '<div class="wide" role="group" aria-label="Table" tabindex="0">'
+FIGURE_WORDS = {
+    1: "Bars: images of each class in the training fold. reports/classes.csv has the counts.",
+    2: "Bars: the same before and after SMOTE, which makes all classes as large as the largest.",
+    3: "Boxes: the layers of the baseline from top to bottom, with output shape and parameters.",
+    4: "Boxes: the layers of the optimized network, with output shape and parameters.",
+    5: "Lines: loss and accuracy of the baseline by epoch, in training and on validation.",
+    6: "Lines: loss and accuracy of the optimized network by epoch.",
+    7: "Dots: test loss and test accuracy of every run; Table 3 has their statistics.",
+    8: "Cells: share of each actual class that the baseline takes for each class.",
+    9: "Cells: share of each actual class that the optimized network takes for each class.",
+}
+
+
+def render(
+    project: Path,
+    experiments: Mapping[str, Mapping[str, Any]],
+    *,
+    made_up: bool,
+    changes: str,
+    pictures: Callable[[str], Sequence[Picture]] | None,
+) -> str:
+    """The whole page as HTML.
+
+    project: a folder in which the DAG has run; experiments: their lines of params.yaml by name;
+    made_up: whether the lesions are; changes: Markdown, what moved since another commit; pictures:
+    those to show of the best experiment, by its name, or None.
+
+    Raises UserError naming the file, and the command that makes it, where one is missing.
+    """
+    reports = project / "reports"
+    metrics = {name: json.loads(needed(project / f"metrics/{name}.json")) for name in experiments}
+    ranking = pd.read_csv(needed_path(reports / "ranking.csv"))
+    ranked = [
+        ranks(str(split), rows, metrics) for split, rows in ranking.groupby("split", sort=False)
+    ]
+    first = next((part for part in ranked if part["split"] == "lesion"), ranked[0])
+    order = [first["best"], *(name for name in experiments if name != first["best"])]
+    details: list[Detail] = []
+    with Bar("page", len(order), "experiment") as bar:
+        for place, name in enumerate(order):
+            parts = experiments[name], metrics[name], project / "plots", f"e{place}"
+            details.append(detail(name, *parts))
+            bar.advance()
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        commit=facts.commit(),
+        made_up=made_up,
+        params=needed(project / "params.yaml"),
+        hashes=facts.hashes(project / "dvc.lock"),
+        versions=facts.versions(),
+        ranked=ranked,
+        first=first,
+        headline=headline(metrics[first["best"]]),
+        tables=as_html(needed(reports / "tables.md")),
+        every=as_html(needed(reports / "experiments.md")),
+        figures=paper_figures(reports / "figures"),
+        details=details,
+        changes=as_html(changes),
+        pictures=pictures(first["best"]) if pictures else [],
+    )
+
+
+def needed_path(path: Path) -> Path:
+    """`path`, if it is there."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: `dvc repro` (or `dvc checkout`) brings it")
+    return path
+
+
+def needed(path: Path) -> str:
+    return needed_path(path).read_text()
+
+
+def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The ranking of one split: its `best`, a `table`, a `figure`, and who is `close` to the best.
+
+    rows: of `reports/ranking.csv`, best first.
+    """
+    lines, dots = [], []
+    for row in rows.to_dict("records"):
+        of = metrics[row["experiment"]]
+        close = not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
+        behind = (
+            "best"
+            if pd.isna(row["difference"])
+            else interval({"mean": row["difference"], "low": row["low"], "high": row["high"]})
+        )
+        p = "" if pd.isna(row["p_corrected"]) else number(row["p_corrected"])
+        shown = [interval(of[metric]) for metric in SHOWN]
+        lines.append([row["experiment"], str(of["runs"]), *shown, behind, p])
+        if of[METRIC]["mean"] is not None:
+            dots.append({"experiment": row["experiment"], "close": close, **of[METRIC]})
+    alike = [dot["experiment"] for dot in dots if dot["close"]]
+    names = [METRIC_NAMES[metric] for metric in SHOWN]
+    title = f"{METRIC_NAMES[METRIC].capitalize()}, split by {split}"
+    words = f"The table has the numbers. Not told apart from the best, in blue: {', '.join(alike)}."
+    return {
+        "split": split,
+        "best": rows["experiment"].iloc[0],
+        "close": alike,
+        "table": Table(
+            f"Experiments split by {split}, test fold, mean over runs (95% interval)",
+            ["", "runs", *names, f"{names[0]}, minus the best", "p, corrected"],
+            lines,
+        ),
+        "figure": drawn(figures.forest(dots, names[0]), f"rank{split}", title, words),
+        "title": title,
+    }
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The figures of the first paragraph."""
+    mel = metrics["operating_points"]["mel"]
+    return {
+        **{metric: interval(metrics[metric]) for metric in METRIC_NAMES},
+        "majority": number(metrics["majority"]["accuracy"]["mean"]),
+        "sensitivity": interval(mel["sensitivity"]),
+        "specificity": interval(mel["specificity"]),
+    }
+
+
+def as_html(markdown: str) -> Markup:
+    """Markdown with tables; wide ones scroll inside themselves, by keyboard too."""
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    html = html.replace("<th></th>", "<td></td>")  # a header without a word is none
+    html = html.replace(
+        "<table>", '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>'
+    )
+    return Markup(html.replace("</table>", "</table></div>"))
+
+
+def paper_figures(folder: Path) -> list[tuple[str, Markup]]:
+    """Caption and SVG of each of the paper's figures that `report` drew."""
+    found = []
+    for place, words in FIGURE_WORDS.items():
+        path = folder / f"figure-{place}.svg"
+        if path.exists():
+            text = path.read_text()
+            match = re.search(r"<title>(.*?)</title>", text)
+            title = match[1] if match else path.stem
+            found.append((title, inline(text, f"p{place}", title, words)))
+    return found

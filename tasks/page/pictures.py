@@ -1,0 +1,49 @@
+"""Pictures of what an experiment gets wrong, for a page that stays on this machine."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.classes import CLASS_NAMES, CLASSES, TEST
+from tasks.evaluate.predictions import read_predictions
+from tasks.explain.record import test_images
+from tasks.predict.images import picture
+from tasks.report.tables import number
+
+LONGEST = 240  # pixels
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a `data:` address, and what is to be said of it."""
+
+    address: str
+    caption: str
+
+
+def mistakes(predictions: Path, record: Path, split: Path, count: int) -> list[Picture]:
+    """The test images that an experiment, its runs averaged, is surest and wrong about.
+
+    predictions: its file; record: the folder with the archives; split: its CSV; count: at most.
+
+    Raises UserError as `test_images`, `read_predictions` and `picture` do.
+    """
+    test = read_predictions(predictions, TEST)
+    together = test.probabilities.mean(axis=0)
+    said = together.argmax(axis=1)
+    sure = np.where(said == test.truth, -1, together.max(axis=1))
+    worst = [index for index in np.argsort(-sure)[:count] if sure[index] > 0]
+    rows, sources = test_images(record, split, None)
+    of_image = dict(zip(rows["image_id"], sources, strict=True))
+    found = []
+    for index in worst:
+        content = io.BytesIO()
+        picture(of_image[test.images[index]], LONGEST).save(content, "JPEG", quality=85)
+        address = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+        truth, taken = (CLASS_NAMES[CLASSES[side[index]]] for side in (test.truth, said))
+        caption = f"{test.images[index]}: {truth}, taken for {taken} ({number(sure[index])})"
+        found.append(Picture(address, caption))
+    return found

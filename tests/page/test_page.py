@@ -1,0 +1,150 @@
+"""The page of the small project, as text and in a real browser."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import python
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture(scope="module")
+def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small project with its page, pictures included."""
+    project = tmp_path_factory.mktemp("page") / "project"
+    shutil.copytree(built, project, symlinks=True)
+    done = python(project, "-m", "flows.page", "--pictures", "3")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "reports/index.html"
+    return project
+
+
+def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
+    text = (written / "reports/index.html").read_text()
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=written, capture_output=True, text=True
+    )
+    assert f"<code>{head.stdout.strip()}</code>" in text
+    assert "These lesions are <strong>made up</strong>" in text
+    assert (written / "params.yaml").read_text().splitlines()[-1] in text
+    metrics = json.loads((written / "metrics/baseline.json").read_text())
+    accuracy = f"{metrics['accuracy']['mean']:.3f}".removeprefix("0")
+    assert f"<td>{accuracy} (" in text
+    for name in ("baseline", "baseline-smote", "baseline-by-image"):
+        assert f">{name}</" in text
+        assert f"Confusion matrix, test fold, all runs: {name}</title>" in text
+    for caption in ("Each class against the rest", "Calibration", "By age, years", "By sex"):
+        assert text.count(f"<caption>{caption}</caption>") == 3
+    assert "Not compared with" in text  # its predictions are in no commit
+    assert "Table 3: single runs" in text
+
+
+def test_page_needs_nothing_from_elsewhere(written: Path) -> None:
+    text = (written / "reports/index.html").read_text()
+    assert "<script" not in text
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+
+
+def test_pictures_are_mistakes_and_only_there_when_asked_for(written: Path) -> None:
+    text = (written / "reports/index.html").read_text()
+    found = re.findall(
+        r'<img class="photo" src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)"', text
+    )
+    assert 1 <= len(found) <= 3
+    for content, words in found:
+        Image.open(io.BytesIO(base64.b64decode(content))).verify()
+        said = re.fullmatch(r"Dermatoscopic image .*: (.+), taken for (.+) \([.\d]+\)", words)
+        assert said is not None
+        assert said[1] != said[2]
+    done = python(written, "-m", "flows.page", "--against", "none")
+    assert done.returncode == 0, done.stdout
+    assert "<img" not in (written / "reports/index.html").read_text()
+
+
+def test_what_is_missing_is_named_and_the_last_page_stays(written: Path, tmp_path: Path) -> None:
+    page = (written / "reports/index.html").read_bytes()
+    ranking = shutil.move(written / "reports/ranking.csv", tmp_path / "ranking.csv")
+    done = python(written, "-m", "flows.page")
+    shutil.move(ranking, written / "reports/ranking.csv")
+    assert done.returncode == 1
+    assert "page: reports/ranking.csv is missing: `dvc repro`" in done.stdout
+    assert (written / "reports/index.html").read_bytes() == page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser's console said, and errors of the page."""
+    return []
+
+
+@pytest.fixture(params=[(360, "dark"), (1440, "light")], ids=["phone", "desk"])
+def page(
+    browser: Browser, request: pytest.FixtureRequest, written: Path, complaints: list[str]
+) -> Page:
+    width, scheme = request.param
+    opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto((written / "reports/index.html").as_uri())
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    return opened
+
+
+def test_browser_has_no_complaint_and_nothing_overflows(page: Page, complaints: list[str]) -> None:
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth === innerWidth")
+    outside = page.evaluate(
+        """[...document.querySelectorAll('main *')].filter(one => !one.closest('.wide, svg, pre')
+           && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML)"""
+    )
+    assert outside == []
+
+
+def test_accessibility_checker_finds_no_serious_fault(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in SERIOUS] == []
+
+
+def test_every_figure_has_a_text_alternative(page: Page) -> None:
+    figures = page.locator("svg")
+    assert figures.count() >= 14
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll('svg')].filter(one => one.getAttribute('role') !== 'img'
+           || one.getAttribute('aria-labelledby').split(' ').some(
+                id => !document.getElementById(id)?.textContent.trim()))
+           .map(one => one.id)"""
+    )
+    assert unnamed == []
+
+
+def test_keyboard_reaches_the_results_and_the_wide_tables(page: Page) -> None:
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "wide"

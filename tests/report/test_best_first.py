@@ -1,0 +1,76 @@
+"""Experiments against the best of their split."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.classes import CLASSES
+from tasks.evaluate.metrics import holm, paired_difference
+from tasks.evaluate.predictions import read_predictions
+from tasks.report.ranking import METRIC, rank_experiments, ranked
+
+TRUTH = np.arange(210) % len(CLASSES)
+
+
+def predictions(path: Path, right: float, truth: np.ndarray = TRUTH, seed: int = 0) -> Path:
+    """Two runs that name a share of the images rightly."""
+    runs = []
+    for run in range(2):
+        lucky = np.random.default_rng([seed, run]).random(len(truth)) < right
+        said = np.where(lucky, truth, (truth + 1) % len(CLASSES))
+        table = pd.DataFrame(np.eye(len(CLASSES), dtype=np.float32)[said], columns=CLASSES)
+        table = table.assign(fold="test", seed=run, dx=np.array(CLASSES)[truth])
+        ids = [f"I{number}" for number in range(len(truth))]
+        runs.append(table.assign(image_id=ids, lesion_id=ids))
+    pd.concat(runs).to_parquet(path)
+    return path
+
+
+def test_best_stands_first_and_the_others_are_tested_against_it(tmp_path: Path) -> None:
+    files = {
+        name: predictions(tmp_path / f"{name}.parquet", right)
+        for name, right in {"poor": 0.3, "good": 0.9, "near": 0.89}.items()
+    }
+    good, near, poor = rows = ranked(files, 400, 0)
+    assert [row["experiment"] for row in rows] == ["good", "near", "poor"]
+    assert set(good) == {"experiment", METRIC}
+    sides = [read_predictions(files[name], "test") for name in ("good", "poor")]
+    expected = paired_difference(
+        TRUTH, sides[0].probabilities, sides[1].probabilities, sides[0].lesions, 400, 0
+    )[METRIC]
+    assert {key: poor[key] for key in ("difference", "low", "high", "p_value")} == {
+        key: expected[key] for key in ("difference", "low", "high", "p_value")
+    }
+    assert poor["difference"] == pytest.approx(poor[METRIC] - good[METRIC], abs=1e-6)
+    assert poor["high"] < 0
+    corrected = holm([near["p_value"], poor["p_value"]])
+    assert [near["p_corrected"], poor["p_corrected"]] == corrected
+    assert poor["p_corrected"] < 0.05 < near["p_corrected"]
+
+
+def test_each_split_has_a_best_of_its_own(tmp_path: Path) -> None:
+    files = {
+        name: predictions(tmp_path / f"{name}.parquet", right)
+        for name, right in {"a": 0.5, "b": 0.9, "c": 0.7}.items()
+    }
+    splits = [("a", "lesion"), ("b", "image"), ("c", "lesion")]
+    rank_experiments.work(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
+    table = pd.read_csv(tmp_path / "ranking.csv")
+    assert list(zip(table["split"], table["experiment"], strict=True)) == [
+        ("lesion", "c"),
+        ("lesion", "a"),
+        ("image", "b"),
+    ]
+    assert table["difference"].isna().tolist() == [True, False, True]
+
+
+def test_what_is_undefined_has_no_test(tmp_path: Path) -> None:
+    """Without an image of one class balanced accuracy is no number."""
+    few = TRUTH[TRUTH > 0]
+    files = {name: predictions(tmp_path / f"{name}.parquet", 0.5, few) for name in "ab"}
+    rows = ranked(files, 100, 0)
+    assert len(rows) == 2
+    assert rows[1]["p_value"] is None
+    assert "p_corrected" not in rows[1]
