@@ -81,8 +81,8 @@ def main(
     print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
     print((folder / "reports" / "experiments.md").read_text())
     print(
-        f"All of it to look at: {folder}/reports/index.html. The copy is in {folder}/: its settings\n"
-        "in params.yaml, predictions in predictions/, models in models/. Change a setting and\n"
+        f"To look at: {folder}/reports/index.html. The copy is in {folder}/: its settings in\n"
+        "params.yaml, predictions in predictions/, models in models/. Change a setting and\n"
         "run `dvc repro` there; `dvc metrics diff` then shows what moved. Made-up lesions say\n"
         "nothing about skin: README.md tells how to run on the real images."
     )
