@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 
 SIGNIFICANT = 0.05
 SCROLLING = '<div class="wide" role="group" aria-label="Table" tabindex="0">'
+EXPLAINED = {
+    "energy": "share on the lesion",
+    "area": "share of an even map",
+    "gain": "difference",
+    "energy_of_another": "share of another image's map",
+    "gain_over_another": "difference",
+}
+"""Measures of `tasks.explain.energy`, as the page calls them."""
+
 FIGURE_WORDS = {
     1: "Bars: images of each class in the training fold. reports/classes.csv has the counts.",
     2: "Bars: the same before and after SMOTE, which makes all classes as large as the largest.",
@@ -88,6 +97,7 @@ def render(
         every=as_html(needed(reports / "experiments.md")),
         figures=paper_figures(reports / "figures"),
         details=details,
+        explained=explained(reports / "explain", experiments),
         changes=as_html(changes),
         pictures=pictures(first["best"]) if pictures else [],
     )
@@ -160,6 +170,18 @@ def as_html(markdown: str) -> Markup:
         "<table>", '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>'
     )
     return Markup(html.replace("</table>", "</table></div>"))
+
+
+def explained(folder: Path, experiments: Iterable[str]) -> Table | None:
+    """What `flows.explain` found of each experiment that it was run on; None where of none."""
+    paths = {name: folder / f"{name}.json" for name in experiments}
+    found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    rows = [
+        [name, str(of["images"]), *(interval(of[measure]) for measure in EXPLAINED)]
+        for name, of in found.items()
+    ]
+    header = ["", "images", *EXPLAINED.values()]
+    return Table("Grad-CAM of the predicted class, test fold", header, rows) if rows else None
 
 
 def paper_figures(folder: Path) -> list[tuple[str, Markup]]:

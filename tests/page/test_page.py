@@ -15,6 +15,8 @@ from conftest import python
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tasks.page.page import EXPLAINED
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SERIOUS = {"serious", "critical"}
 
@@ -24,6 +26,10 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small project with its page, pictures included."""
     project = tmp_path_factory.mktemp("page") / "project"
     shutil.copytree(built, project, symlinks=True)
+    share = {"mean": 0.375, "low": 0.25, "high": 0.5}
+    found = {"images": 7, **dict.fromkeys(EXPLAINED, share)}
+    (project / "reports/explain").mkdir()
+    (project / "reports/explain/baseline.json").write_text(json.dumps(found))
     done = python(project, "-m", "flows.page", "--pictures", "3")
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == "reports/index.html"
@@ -48,6 +54,9 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
         assert text.count(f"<caption>{caption}</caption>") == 3
     assert "Not compared with" in text  # its predictions are in no commit
     assert "Table 3: single runs" in text
+    row = re.search(r'<th scope="row">baseline</th><td>7</td>(.*?)</tr>', text)
+    assert row is not None
+    assert row[1] == "<td>.375 (.250–.500)</td>" * len(EXPLAINED)
 
 
 def test_page_needs_nothing_from_elsewhere(written: Path) -> None:
