@@ -11,7 +11,7 @@ from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.explain.draw import side_by_side, strength
 from tasks.explain.gradcam import explainer
-from tasks.predict.images import Source, picture
+from tasks.predict.images import Source, crosswise, picture
 
 LONGEST = 512  # pixels of a drawn picture's longer side
 
@@ -44,9 +44,12 @@ class Gallery:
         paths = []
         for source, heat in zip(sources, np.mean(each, axis=0), strict=True):
             path = self.folder / self.free_name(source.stem)
+            shown = picture(source, LONGEST)
+            if crosswise(shown.size, (pixels.shape[2], pixels.shape[1])):
+                heat = np.rot90(heat, -1)  # as `read` turned the image
             try:
                 with whole(path) as beside:
-                    side_by_side(picture(source, LONGEST), heat).save(beside)
+                    side_by_side(shown, heat).save(beside)
             except OSError as error:
                 raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
             paths.append(path)

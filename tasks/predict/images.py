@@ -96,16 +96,24 @@ def archive(path: Path) -> zipfile.ZipFile:
 def read(source: Source, width: int, height: int) -> NDArray[np.uint8]:
     """An image as uint8 RGB (height, width, 3): upright, and scaled as `preprocess` scales.
 
-    Of an upright RGB file these are the very pixels that training sees. Raises ImageError.
+    Of an upright RGB file these are the very pixels that training sees. One that is `crosswise` is
+    turned a quarter to the left: a lesion has no top, and would be squashed. Raises ImageError.
     """
     with opened(source) as image:
         turn = orientation(image)
+        swapped = turn >= 5
+        upright = image.size[::-1] if swapped else image.size
+        laid = crosswise(upright, (width, height))
         # Turning the small image is the same, and cheap.
-        size = (height, width) if turn >= 5 else (width, height)
-        pixels = scale(flat(image), *size)
+        pixels = scale(flat(image), *((height, width) if swapped != laid else (width, height)))
         if turn in UPRIGHT:
             pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[turn]))
-        return pixels
+        return np.rot90(pixels) if laid else pixels
+
+
+def crosswise(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one (width, height) is of a portrait and the other of a landscape."""
+    return (size[0] - size[1]) * (other[0] - other[1]) < 0
 
 
 def picture(source: Source, longest: int) -> Image.Image:

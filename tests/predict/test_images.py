@@ -100,6 +100,8 @@ def test_exif_turns_the_image_upright(tmp_path: Path, suffix: str, turn: int) ->
     quarters().save(tmp_path / "upright.png")
     expected = levels(tmp_path / "upright.png")
     assert np.abs(levels(path) - expected).mean() < 3
+    # To a network of portraits both are turned to the left.
+    assert np.abs(levels(path, SIZE[::-1]) - np.rot90(expected)).mean() < 3
     large = np.asarray(shown(Source(path), 60), np.int16)
     assert np.abs(large - np.asarray(quarters(), np.int16)).mean() < 3
 
