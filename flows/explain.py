@@ -7,9 +7,7 @@ no optional dependencies. Where they are not, the maps are drawn instead.
 """
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,43 +15,29 @@ import numpy as np
 import pandas as pd
 import typer
 
+from flows.record import first_with, record_folder
 from tasks import process
 from tasks.cache import file_hash, whole
 from tasks.classes import CLASSES
 from tasks.clinical import clinical_codes
-from tasks.download.remote import METADATA, SEGMENTATIONS
+from tasks.download.remote import SEGMENTATIONS
 from tasks.errors import UserError
 from tasks.explain.energy import MEASURES, summarise
 from tasks.explain.record import test_images
 from tasks.predict.locate import trained
 from tasks.progress import Bar
 from tasks.report.tables import interval, markdown
-from tasks.settings import SOURCE_VARIABLE, load
+from tasks.settings import load
 
 REPORTS = Path("reports/explain")
 PICTURES = Path("explanations")
-
-
-def places() -> Iterator[Path]:
-    """Folders that may hold files of the record."""
-    yield Path("data/raw")
-    if source := os.environ.get(SOURCE_VARIABLE):
-        yield Path(source)
-
-
-def first_with(name: str) -> Path | None:
-    return next((folder for folder in places() if (folder / name).is_file()), None)
 
 
 def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
     models = trained(experiment, settings.experiments)
-    record, with_masks = first_with(METADATA), first_with(SEGMENTATIONS)
-    if record is None:
-        raise UserError(
-            f"data/raw is missing: `dvc repro download`, or name one: {SOURCE_VARIABLE}"
-        )
+    record, with_masks = record_folder(), first_with(SEGMENTATIONS)
     if with_masks is None:
         print(f"explain: no {SEGMENTATIONS}, hence pictures and no numbers", file=sys.stderr)
     split = settings.experiments[experiment].split

@@ -13,15 +13,14 @@ from typing import Annotated
 import typer
 
 from flows.compare import compare_with
-from flows.explain import first_with
+from flows.record import record_folder
 from tasks.cache import whole
 from tasks.compare import as_markdown
-from tasks.download.remote import METADATA
 from tasks.errors import UserError
 from tasks.page.facts import before
 from tasks.page.page import render
 from tasks.page.pictures import Picture, mistakes
-from tasks.settings import SOURCE_VARIABLE, Settings, load
+from tasks.settings import Settings, load
 
 PAGE = Path("reports/index.html")
 NONE = "none"
@@ -79,14 +78,8 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
 
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
-    record = first_with(METADATA)
-    if record is None:
-        raise UserError(
-            f"pictures are in data/raw, which is missing: `dvc repro download`, or name a folder "
-            f"that has them: {SOURCE_VARIABLE}"
-        )
     split = Path(f"data/splits/{settings.experiments[experiment].split}.csv")
-    return mistakes(Path(f"predictions/{experiment}.parquet"), record, split, count)
+    return mistakes(Path(f"predictions/{experiment}.parquet"), record_folder(), split, count)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from tasks.classes import CLASS_NAMES
+from tasks.compare import SIGNIFICANT
 from tasks.errors import UserError
 from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail
@@ -23,7 +25,6 @@ from tasks.report.tables import METRIC_NAMES, interval, number
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""
 
-SIGNIFICANT = 0.05
 SCROLLING = '<div class="wide" role="group" aria-label="Table" tabindex="0">'
 EXPLAINED = {
     "energy": "share on the lesion",
@@ -64,8 +65,8 @@ def render(
     Raises UserError naming the file, and the command that makes it, where one is missing.
     """
     reports = project / "reports"
-    metrics = {name: json.loads(needed(project / f"metrics/{name}.json")) for name in experiments}
-    ranking = pd.read_csv(needed_path(reports / "ranking.csv"))
+    metrics = {name: json.loads(text_of(project / f"metrics/{name}.json")) for name in experiments}
+    ranking = pd.read_csv(needed(reports / "ranking.csv"))
     ranked = [
         ranks(str(split), rows, metrics) for split, rows in ranking.groupby("split", sort=False)
     ]
@@ -87,14 +88,15 @@ def render(
     return environment.get_template("page.html").render(
         commit=facts.commit(),
         made_up=made_up,
-        params=needed(project / "params.yaml"),
+        classes=CLASS_NAMES,
+        params=text_of(project / "params.yaml"),
         hashes=facts.hashes(project / "dvc.lock"),
         versions=facts.versions(),
         ranked=ranked,
         first=first,
         headline=headline(metrics[first["best"]]),
-        tables=as_html(needed(reports / "tables.md")),
-        every=as_html(needed(reports / "experiments.md")),
+        tables=as_html(text_of(reports / "tables.md")),
+        every=as_html(text_of(reports / "experiments.md")),
         figures=paper_figures(reports / "figures"),
         details=details,
         explained=explained(reports / "explain", experiments),
@@ -103,15 +105,15 @@ def render(
     )
 
 
-def needed_path(path: Path) -> Path:
+def needed(path: Path) -> Path:
     """`path`, if it is there."""
     if not path.is_file():
         raise UserError(f"{path} is missing: `dvc repro` (or `dvc checkout`) brings it")
     return path
 
 
-def needed(path: Path) -> str:
-    return needed_path(path).read_text()
+def text_of(path: Path) -> str:
+    return needed(path).read_text()
 
 
 def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,9 +168,7 @@ def as_html(markdown: str) -> Markup:
     """Markdown with tables; wide ones scroll inside themselves, by keyboard too."""
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     html = html.replace("<th></th>", "<td></td>")  # a header without a word is none
-    html = html.replace(
-        "<table>", '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>'
-    )
+    html = html.replace("<table>", f"{SCROLLING}<table>")
     return Markup(html.replace("</table>", "</table></div>"))
 
 
