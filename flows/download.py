@@ -34,7 +34,7 @@ def download(settings: Settings) -> None:
             download_file.submit(
                 RAW,
                 label=file.name,
-                unkeyed={"location": file.location, "size": file.size, "report": bar.part()},
+                unkeyed={"location": file.location, "size": file.size, "report": bar.part().reach},
                 name=file.name,
                 digest=file.digest,
             )

@@ -25,28 +25,30 @@ def embed(settings: Settings, name: str) -> None:
     """`data/embedded/<name>/images.npy`, float16 (n, flips, h, w, channels), by image_id."""
     setup = settings.embed[name]
     table = check(RAW)
-    parts = shards(table)
+    tables = shards(table)
     with scratch() as folder, Bar(f"embed {name}", len(table), "image") as bar:
-        folders = [Path(folder) / str(number) for number in range(len(parts))]
+        folders = [Path(folder) / str(number) for number in range(len(tables))]
+        parts = [bar.part(len(rows)) for rows in tables]
         waiting = [
             embed_shard.submit(
                 place,
-                label=f"{len(part)} images from {part['image_id'].iloc[0]}",
-                unkeyed={"report": bar.advance},
-                archive=RAW / part["archive"].iloc[0],
-                images=part["image_id"].tolist(),
+                label=f"{len(rows)} images from {rows['image_id'].iloc[0]}",
+                unkeyed={"report": part.advance},
+                archive=RAW / rows["archive"].iloc[0],
+                images=rows["image_id"].tolist(),
                 width=setup.width,
                 height=setup.height,
                 trunk=f"tasks.embed.networks.{setup.network}:trunk",
                 weights=weights_of(setup.network, setup.weights, WEIGHTS),
                 flips=setup.flips,
             )
-            for place, part in zip(folders, parts, strict=True)
+            for place, rows, part in zip(folders, tables, parts, strict=True)
         ]
-        for finish in waiting:
+        for finish, part in zip(waiting, parts, strict=True):
             finish()
+            part.end()
         with whole(Path("data/embedded") / name / "images.npy") as beside:
-            gather(folders, parts, "activations.npy", beside)
+            gather(folders, tables, "activations.npy", beside)
 
 
 def main(name: Annotated[str, typer.Argument(help="One of params.yaml, section embed.")]) -> None:

@@ -25,16 +25,18 @@ def evaluate(settings: Settings, experiment: str) -> None:
     models = [Path("models") / experiment / f"seed-{seed}" for seed in range(runs)]
     predictions = PREDICTIONS / f"{experiment}.parquet"
     with Bar(f"evaluate {experiment}", runs, "run") as bar:
+        part = bar.part(runs)
         predict_experiment.submit(
             predictions.parent,
             label=f"predict {experiment}",
             aside={"predictions.parquet": predictions},
-            unkeyed={"report": lambda seed: bar.advance()},
+            unkeyed={"report": part.one},
             models=[folder / "model.keras" for folder in models],
             images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{setup.split}.csv"),
         )()
+        part.end()
     collect_histories.submit(
         Path("plots/history"),
         label=f"histories of {experiment}",

@@ -10,14 +10,13 @@ from typing import Any
 
 import psutil
 from prefect import Flow
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.runners import task_runner
 from flows.runs import sign
 from flows.server import alive, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
 from tasks.settings import Settings, load
-from tasks.slots import jobs
 
 LOGS_VARIABLE = "LESIONFLOW_LOGS"
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -35,8 +34,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         refuse_unknown(settings, arguments)
         sweep()
         with server():
-            runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs())
-            flow.with_options(task_runner=runner, on_running=[sign])(settings, **arguments)
+            flow.with_options(task_runner=task_runner(), on_running=[sign])(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
         if read_by(flow.name, load(), **arguments) != read_by(flow.name, settings, **arguments):
             raise UserError("params.yaml changed while the stage ran; run it again")

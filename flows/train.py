@@ -35,12 +35,13 @@ def train(settings: Settings, experiment: str) -> None:
     check_clinical(f"tasks.train.models.{setup.model}", added)
     fit_seed, own = recipe(settings, setup)
     with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
+        parts = [bar.part(training.epochs) for _ in seeds]
         waiting = [
             fit_seed.submit(
                 folder / name,
                 label=f"{experiment}, seed {seed}",
                 aside={"seconds.json": seconds / f"{name}.json"},
-                unkeyed={"report": lambda epoch: bar.advance()},
+                unkeyed={"report": part.one},
                 images=Path("data") / setup.input / "images.npy",
                 table=Path("data/prepared/images.csv"),
                 split=Path(f"data/splits/{setup.split}.csv"),
@@ -48,10 +49,11 @@ def train(settings: Settings, experiment: str) -> None:
                 seed=seed,
                 **{**training.model_dump(exclude={"runs"}), **own},
             )
-            for name, seed in seeds.items()
+            for (name, seed), part in zip(seeds.items(), parts, strict=True)
         ]
-        for name, finish in zip(seeds, waiting, strict=True):
+        for name, finish, part in zip(seeds, waiting, parts, strict=True):
             leave_only(folder / name, finish())
+            part.end()
     leave_only(folder, seeds)
     leave_only(seconds, [f"{name}.json" for name in seeds])
 

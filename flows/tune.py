@@ -31,11 +31,12 @@ def tune(settings: Settings) -> None:
     total = len(proposed) * settings.tune.epochs
     with scratch() as folder, Bar("tune", total, "epoch") as bar:
         folders = [Path(folder) / str(trial) for trial in range(len(proposed))]
+        parts = [bar.part(settings.tune.epochs) for _ in proposed]
         waiting = [
             train_seed.submit(
                 place,
                 label=f"trial {place.name}",
-                unkeyed={"report": lambda epoch: bar.advance()},
+                unkeyed={"report": part.one},
                 images=Path("data/prepared/images.npy"),
                 table=Path("data/prepared/images.csv"),
                 split=Path("data/splits/lesion.csv"),
@@ -46,10 +47,11 @@ def tune(settings: Settings) -> None:
                 **trial,
                 **training,
             )
-            for place, trial in zip(folders, map(arranged, proposed), strict=True)
+            for place, trial, part in zip(folders, map(arranged, proposed), parts, strict=True)
         ]
-        for finish in waiting:
+        for finish, part in zip(waiting, parts, strict=True):
             finish()
+            part.end()
         table = results(proposed, [place / "history.csv" for place in folders])
     with whole(TRIALS) as beside:
         table.to_csv(beside, index=False, float_format="%.6g")

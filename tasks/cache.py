@@ -15,9 +15,11 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import re
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +36,10 @@ from tasks.errors import UserError
 from tasks.slots import slot
 
 STORE = Path(".cache")
-WORK = "work-"
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+"""This machine, in names of files: several may work on one store, with a Dask cluster."""
+
+WORK = f"work-{HOST}-"
 parsing = threading.Lock()
 """CPython 3.11 counts the depth of all threads' parsers in one place and raises SystemError."""
 
@@ -238,10 +243,17 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 
 
 def sweep() -> None:
-    """Remove the unfinished work of processes that were killed."""
+    """Remove the unfinished work of this machine's processes that were killed."""
     for folder in STORE.glob(f"{WORK}*"):
         if not psutil.pid_exists(int(folder.name.removeprefix(WORK).split("-")[0])):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def end_with_parent() -> None:
+    """Have this process end when the one that started it does, if it is a worker of a pool."""
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=process._die_with_parent, daemon=True).start()
 
 
 class CachedTask:
@@ -252,11 +264,13 @@ class CachedTask:
             def check() -> None:
                 if key_of(work, inputs) != key:
                     raise ChangedInputError(
-                        f"{name}: its input files or its code changed while it ran; run it again"
+                        f"{name}: its input files or its code changed while it ran, or a Dask "
+                        "worker has other files, code or libraries; run it again"
                     )
 
+            end_with_parent()
             with scratch() as folder:
-                with slot(STORE / "slots"):
+                with slot(STORE / "slots" / HOST):
                     check()  # it may have waited long for its slot
                     work(Path(folder), **inputs, **unkeyed)
                 check()

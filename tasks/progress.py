@@ -2,9 +2,42 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from typing import Any
 
 from tqdm import tqdm
+
+
+class Part:
+    """One of several pieces of work that share a bar.
+
+    Sent to another process, as with a Dask cluster, it says nothing: the bar stays here.
+    """
+
+    def __init__(self, bar: "Bar | None" = None, size: int | None = None) -> None:
+        """size: what the bar counts, in this piece."""
+        self.bar, self.size, self.done = bar, size, 0
+
+    def advance(self, more: int = 1) -> None:
+        """So much more is done."""
+        self.done += more
+        if self.bar:
+            self.bar.advance(more)
+
+    def one(self, news: Any = None) -> None:
+        """One more is done, whatever is said of it."""
+        self.advance()
+
+    def reach(self, so_far: int, total: int | None = None) -> None:
+        """So much is done in all."""
+        self.advance(so_far - self.done)
+
+    def end(self) -> None:
+        """All is done, also what nobody told of: it was cached, or elsewhere."""
+        if self.size is not None:
+            self.reach(self.size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Part, ()
 
 
 class Bar:
@@ -28,16 +61,9 @@ class Bar:
         with self.lock:
             self.bar.update(pieces)
 
-    def part(self) -> Callable[[int, int | None], None]:
-        """For one of several pieces of work: a function to call with how much of it is done."""
-        before = 0
-
-        def done(so_far: int, total: int | None) -> None:
-            nonlocal before
-            self.advance(so_far - before)
-            before = so_far
-
-        return done
+    def part(self, size: int | None = None) -> Part:
+        """For one of several pieces of work."""
+        return Part(self, size)
 
     def __enter__(self) -> "Bar":
         return self

@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = item.path.stem
         if "built" in getattr(item, "fixturenames", ()):
-            group = "stages" if group in ("test_dag", "test_extension") else "flows"
+            group = "stages" if group in ("test_dag", "test_extension", "test_runners") else "flows"
         item.add_marker(pytest.mark.xdist_group(group))
 
 

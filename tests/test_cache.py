@@ -215,9 +215,11 @@ def test_leave_only_removes_the_rest() -> None:
 
 
 def test_sweep_removes_work_of_dead_processes_only() -> None:
-    dead, mine = Path(".cache/work-999999999-x"), Path(f".cache/work-{os.getpid()}-y")
-    for folder in (dead, mine):
+    dead, mine = (Path(f".cache/{cache.WORK}{pid}-x") for pid in (999999999, os.getpid()))
+    other = Path(".cache/work-0a0b0c0d-999999999-x")  # another machine's, on a shared disk
+    for folder in (dead, mine, other):
         folder.mkdir(parents=True)
     cache.sweep()
     assert mine.exists()
+    assert other.exists()
     assert not dead.exists()
