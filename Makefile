@@ -43,6 +43,7 @@ worker: env ## Run what the deployments schedule, in this folder
 
 deploy: env ## Register the deployments of prefect.yaml with the server
 	$(CLIENT) prefect --no-prompt work-pool create $(POOL) --type process --overwrite
+	$(CLIENT) prefect --no-prompt work-pool create $(POOL)-stages --type process --overwrite
 	$(CLIENT) LESIONFLOW_COMMIT=$$(git rev-parse --short HEAD) prefect --no-prompt deploy --all
 
 test: env lint ## Check and test everything

@@ -26,6 +26,10 @@ def main(
         int, typer.Option(min=1, help="Pieces of work at once.", show_default="number of cores")
     ] = cores(),
     force: Annotated[bool, typer.Option("--force", help="Run stages that are up to date.")] = False,
+    pool: Annotated[
+        str | None,
+        typer.Option(help="A Prefect work pool to send the stages to: see README.md."),
+    ] = None,
     dry: Annotated[
         bool, typer.Option("--dry", help="Say what would run, and run nothing.")
     ] = False,
@@ -46,7 +50,7 @@ def main(
         # Imported only now: Prefect takes longer to import than DVC to see that all is well.
         from flows.side_by_side import run_dag
 
-        ended = run_dag(graph, force=force, jobs=jobs)
+        ended = run_dag(graph, force=force, jobs=jobs, pool=pool)
     except (UserError, DvcException) as error:
         print(f"pipeline: {error}", file=sys.stderr)
         raise SystemExit(1) from None

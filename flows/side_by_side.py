@@ -1,9 +1,7 @@
 """The flow behind `flows.pipeline`: stages as Prefect task runs, independent ones side by side."""
 
-import logging
 import os
 import queue
-import sys
 import threading
 import time
 from functools import partial
@@ -12,46 +10,37 @@ from typing import Any, cast
 from uuid import UUID
 
 import psutil
-from dvc.exceptions import DvcException
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.dag import Graph, forget_dead_locks, lock_order, reproduce, sort_lock
+from flows.dag import Graph, forget_dead_locks, lock_order, sort_lock
+from flows.elsewhere import cancel_sent, check_elsewhere, reproduce_elsewhere, sent
+from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import sign
 from flows.server import server
-from flows.stage import LOGS_VARIABLE, log_path
-from tasks.errors import UserError
 from tasks.slots import JOBS_VARIABLE
 
 LOCK = Path("dvc.lock")
-LOGS = Path(".prefect/logs")  # not in .cache, which a scratch copy shares with the project
-SHOWN = 15  # last lines of a failed stage
 
 ending = threading.Event()
 
 
-class StageError(UserError):
-    """A stage failed; the message holds the end of what it printed."""
-
-
 @task(name="stage", task_run_name="{address}")
-def stage(address: str, force: bool) -> State[Any]:
-    """Run a stage if it is not up to date; DVC owns stages, so Prefect caches none."""
-    log = log_path(LOGS, address)
-    log.unlink(missing_ok=True)
+def stage(address: str, force: bool, elsewhere: str | None) -> State[Any]:
+    """Run a stage if it is not up to date; DVC owns stages, so Prefect caches none.
+
+    elsewhere: the commit that a worker is to be at, where one is to run it.
+    """
     if ending.is_set():
         raise StageError(f"{address} was not started: the run ends")
     began = time.monotonic()
-    try:
-        ran = reproduce(address, force=force)
-    except DvcException as error:
-        said = log.read_text().splitlines()[-SHOWN:] if log.exists() else [str(error)]
-        raise StageError(
-            "\n".join([f"{address} failed:", *(f"  {line}" for line in said)])
-        ) from None
+    if elsewhere:
+        ran = reproduce_elsewhere(address, elsewhere, force=force)
+    else:
+        ran = reproduce_logged(address, force=force)
     if not ran:
         return Completed(name="Cached", message="up to date")
     took = f"{time.monotonic() - began:.0f} s"
@@ -60,8 +49,10 @@ def stage(address: str, force: bool) -> State[Any]:
 
 
 @flow(name="stages", on_running=[sign])
-def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
+def stages(graph: dict[str, list[str]], force: bool, elsewhere: str | None) -> dict[str, str]:
     """Run the stages of `graph`, each when its parents have ended; the final state of each.
+
+    elsewhere: see `stage`.
 
     A task that waits for another would hold a thread of the task runner, so a stage is submitted
     only when all its parents have ended, well or not: Prefect itself does not run it if not.
@@ -74,7 +65,9 @@ def stages(graph: dict[str, list[str]], force: bool) -> dict[str, str]:
         for address, parents in graph.items():
             if address not in futures and all(parent in ended for parent in parents):
                 waits: list[Any] = [futures[parent] for parent in parents]
-                futures[address] = stage.submit(address, force, wait_for=waits, return_state=False)
+                futures[address] = stage.submit(
+                    address, force, elsewhere, wait_for=waits, return_state=False
+                )
                 futures[address].add_done_callback(partial(announce, news, address))
         try:
             address = news.get()
@@ -97,31 +90,25 @@ def announce(news: "queue.Queue[str]", address: str, future: PrefectFuture[Any])
     news.put(address)
 
 
-def run_dag(graph: Graph, *, force: bool, jobs: int) -> dict[str, str]:
+def run_dag(graph: Graph, *, force: bool, jobs: int, pool: str | None = None) -> dict[str, str]:
     """Bring the stages of `graph` up to date with `jobs` pieces of work at once.
 
-    Leaves what `dvc repro` would leave, dvc.lock to the byte.
+    pool: a work pool to send them to, whose workers then decide how many run at once. Leaves what
+    `dvc repro` would leave, dvc.lock to the byte.
 
-    Raises StageError when a stage fails; what does not depend on it has then run.
+    Raises StageError when a stage fails; what does not depend on it has then run. UserError as
+    `check_elsewhere` does.
     """
     forget_dead_locks()
     order = list(dict.fromkeys([*lock_order(LOCK), *graph]))
-    logging.getLogger("dvc").setLevel(logging.WARNING)  # Prefect would print all of it, twice
-    LOGS.mkdir(parents=True, exist_ok=True)
-    runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs)
+    commit = check_elsewhere(pool) if pool else None
+    runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=len(graph) if pool else jobs)
+    set_surroundings()
     with server() as url:
-        os.environ.update(
-            {
-                # The stages say `python`, and mean this one.
-                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-                "PREFECT_API_URL": url,
-                JOBS_VARIABLE: str(jobs),
-                LOGS_VARIABLE: str(LOGS.resolve()),
-            }
-        )
+        os.environ.update({"PREFECT_API_URL": url, JOBS_VARIABLE: str(jobs)})
         try:
             return stages.with_options(task_runner=runner)(
-                {address: sorted(parents) for address, parents in graph.items()}, force
+                {address: sorted(parents) for address, parents in graph.items()}, force, commit
             )
         finally:
             if LOCK.exists():
@@ -129,8 +116,10 @@ def run_dag(graph: Graph, *, force: bool, jobs: int) -> dict[str, str]:
 
 
 def end_stages() -> None:
-    """Kill the stages that run, and let no other start."""
+    """Kill the stages that run, here and on workers, and let no other start."""
     ending.set()
+    if sent:
+        cancel_sent()
     for child in psutil.Process().children(recursive=True):
         try:
             if "DVC_STAGE" in child.environ():

@@ -6,10 +6,12 @@ It does so all the time, not only when it starts: a run that ended while the ser
 not keep the next one from its place.
 """
 
+import os
 import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -18,6 +20,7 @@ from prefect.cli import app
 
 from flows.runs import end_dead_runs
 
+CLONE_VARIABLE = "LESIONFLOW_CLONE"
 INTERVAL = 10  # seconds
 
 
@@ -28,10 +31,16 @@ def look_after_runs() -> None:
         time.sleep(INTERVAL)
 
 
-def main(pool: Annotated[str, typer.Argument(help="The work pool to take runs from.")]) -> None:
+def main(
+    pool: Annotated[str, typer.Argument(help="The work pool to take runs from.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many at once.")] = None,
+) -> None:
     """Run what is due in POOL until Ctrl-C."""
+    os.environ[CLONE_VARIABLE] = str(Path.cwd())  # where prefect.yaml has stages run
     threading.Thread(target=look_after_runs, daemon=True).start()
     sys.argv[1:] = ["worker", "start", "--pool", pool]
+    if limit is not None:
+        sys.argv += ["--limit", str(limit)]
     app()
 
 

@@ -3,146 +3,33 @@
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import conftest
-import httpx
 import pandas as pd
-import psutil
 import pytest
-from conftest import commit, environment
+from conftest import commit
+from site_of import Site, end, free_port, wait_for
 
 from flows.deployed import scratch_copy
 from flows.scratch import change_params
 from tasks.settings import SOURCE_VARIABLE, load
-
-TIMEOUT = 300  # seconds, on a busy machine
-wait_for = partial(conftest.wait_for, timeout=TIMEOUT)
-
-
-class Site:
-    """A project with a server, a worker and its deployments."""
-
-    def __init__(self, project: Path, home: Path, port: int) -> None:
-        self.project = project
-        self.api = f"http://127.0.0.1:{port}/api"
-        self.environment = environment(
-            PREFECT_API_URL=self.api, PREFECT_HOME=str(home), PREFECT_WORKER_QUERY_SECONDS="1"
-        )
-        self.commands = {
-            "server": ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            "worker": ["flows.worker", "lesionflow"],
-        }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-            cwd=self.project,
-            env={**self.environment, "LESIONFLOW_COMMIT": "abc1234"},
-            capture_output=True,
-            text=True,
-        )
-
-    def start(self, name: str) -> None:
-        """Start the server, and wait until it answers, or the worker."""
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", *self.commands[name]],
-            cwd=self.project,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        if name == "server":
-            wait_for(lambda: answers(self.api))
-
-    def post(self, path: str, **content: Any) -> Any:
-        def answer() -> httpx.Response | None:
-            response = httpx.post(f"{self.api}{path}", json=content, timeout=60)
-            # SQLite is busy: Prefect's own client tries again too.
-            return None if response.status_code == 503 else response
-
-        return wait_for(answer).raise_for_status().json()
-
-    def deployment(self, name: str) -> Any:
-        url = f"{self.api}/deployments/name/pipeline/{name}"
-        return httpx.get(url, timeout=60).raise_for_status().json()
-
-    def trigger(self, name: str, **parameters: Any) -> str:
-        identity = self.deployment(name)["id"]
-        run = self.post(f"/deployments/{identity}/create_flow_run", parameters=parameters)
-        return str(run["id"])
-
-    def run(self, run: str) -> Any:
-        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()
-
-    def state(self, run: str) -> Any:
-        return self.run(run)["state"]
-
-    def final(self, run: str) -> Any:
-        """The run's state once it is final."""
-        names = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        return wait_for(lambda: (state := self.state(run))["type"] in names and state)
-
-    def artifacts(self, run: str) -> dict[str, str]:
-        """What the run's page shows, by key."""
-        found = self.post("/artifacts/filter", flow_runs={"id": {"any_": [run]}})
-        return {artifact["key"]: artifact["data"] for artifact in found}
-
-    def running(self) -> list[str]:
-        """The names of all flow runs and task runs that are Running."""
-        filters = {"state": {"type": {"any_": ["RUNNING"]}}}
-        found = self.post("/flow_runs/filter", flow_runs=filters)
-        found += self.post("/task_runs/filter", task_runs=filters)
-        return [run["name"] for run in found]
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all its children."""
-    parent = psutil.Process(process.pid)
-    for child in [*parent.children(recursive=True), parent]:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    process.wait()
-
-
-def answers(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture
 def site(project: Path, tmp_path: Path) -> Iterator[Site]:
     """Server, pool, worker and deployments for a project whose results are committed."""
     commit(project)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    made = Site(project, tmp_path / "home", port)
+    made = Site(project, tmp_path / "home", free_port())
     try:
         made.start("server")
-        for arguments in (
-            ("work-pool", "create", "lesionflow", "--type", "process", "--overwrite"),
-            ("deploy", "--all"),
-        ):
-            done = made.prefect(*arguments)
-            assert done.returncode == 0, done.stdout + done.stderr
+        made.deploy()
         made.start("worker")
         yield made
         ended = [name for name, process in made.processes.items() if process.poll() is not None]
         assert not ended, "ended by themselves"
     finally:
-        for process in made.processes.values():
-            if process.poll() is None:
-                end(process)
+        made.end()
 
 
 def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) -> None:

@@ -1,0 +1,272 @@
+"""Stages on other machines: workers of a Prefect work pool that have a clone and a DVC remote.
+
+`flows.pipeline --pool POOL` sends each stage that is to run to the deployment `stage/elsewhere` of
+prefect.yaml. A worker (`python -m flows.worker POOL --limit 1`, in its clone) fetches from the
+remote what the stage needs, runs it as `dvc repro` does, and pushes what it made; the pipeline
+takes over its entry in dvc.lock and its products. Data go by the remote, words by the server.
+"""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from dvc.dependency import Dependency
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import Stage
+from dvc.utils.serialize import load_yaml, modify_yaml
+from filelock import FileLock
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelling, Completed, Crashed, State
+
+from flows.dag import hold_repo, open_repo
+from flows.logged import StageError, reproduce_logged, set_surroundings
+from flows.runs import sign
+from tasks.cache import whole
+from tasks.errors import UserError
+
+LOCK = Path("dvc.lock")
+BUSY = Path(".dvc/tmp/elsewhere.lock")
+NAME = "elsewhere"
+
+BEAT = "lesionflow.beat"
+"""Label of a run that its process counts up as long as it lives."""
+
+PAUSE = 2.0  # seconds between looks at a run
+EVERY = 10.0  # seconds between beats
+PATIENCE = 90.0  # seconds without a beat, or without a start, after which a run counts as dead
+ATTEMPTS = 3
+
+sent: set[UUID] = set()
+"""Runs of this process that have not ended."""
+
+
+# What a worker does.
+
+
+@flow(name="stage", flow_run_name="{address}", on_running=[sign])
+def stage(address: str, commit: str, lock: str, force: bool = False) -> State[Any]:
+    """Run one stage in the clone that this process works in, one at a time.
+
+    commit: that of the pipeline's clone; lock: its dvc.lock. The final state's message is the
+    stage's entry in dvc.lock as JSON.
+    """
+    with beating(), FileLock(BUSY):
+        go_to(commit)
+        with whole(LOCK) as beside:
+            beside.write_text(lock)
+        with open_repo() as repo:
+            fetch(repo, needed(repo, one(repo, address)))
+        set_surroundings()
+        reproduce_logged(address, force=force)
+        with open_repo() as repo:
+            push(repo, one(repo, address).outs)
+        entry = load_yaml(str(LOCK))["stages"][address]
+    return Completed(message=json.dumps(entry))
+
+
+@contextmanager
+def beating() -> Iterator[None]:
+    """Tell the server that this run lives, every EVERY seconds, for as long as the block runs."""
+    over = threading.Event()
+    identity = UUID(flow_run.id)
+
+    def beat() -> None:
+        count = 0
+        while not over.wait(EVERY):
+            count += 1
+            try:
+                with get_client(sync_client=True) as client:
+                    client.update_flow_run_labels(identity, {BEAT: count})
+            except Exception:  # the server is away: the next beat will do
+                continue
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def go_to(commit: str) -> None:
+    """Have the clone at `commit`, and drop results of earlier stages that git tracks.
+
+    Raises UserError where the clone has other changes: then somebody works in it.
+    """
+    with open_repo() as repo:
+        results = {str(LOCK), *(repo.fs.relpath(out.fs_path) for out in repo.index.outs)}
+    changed = [line[3:] for line in git("status", "--porcelain", "-z", "-uno").split("\0") if line]
+    own = [path for path in changed if not any(Path(path).is_relative_to(it) for it in results)]
+    if own:
+        raise UserError(f"the worker's clone has changes that are not committed: {own[0]}")
+    if changed:
+        git("checkout", "--quiet", "HEAD", "--", *changed)
+    if git("rev-parse", "HEAD") != commit:
+        git("fetch", "--quiet")
+        git("checkout", "--quiet", "--detach", commit)
+
+
+def git(*arguments: str) -> str:
+    """What git prints. Raises UserError with what it says when it fails."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.removesuffix("\n")
+
+
+# What both do.
+
+
+def one(repo: Repo, address: str) -> Stage:
+    """The stage of this address."""
+    (found,) = repo.stage.collect(address)
+    return found
+
+
+def needed(repo: Repo, of: Stage) -> list[Output]:
+    """The products of earlier stages that a stage depends on."""
+    return [out for out in repo.index.outs if any(overlap(out, dep) for dep in of.deps)]
+
+
+def overlap(out: Output, dep: Dependency) -> bool:
+    """Whether one is the other, or lies in it."""
+    one, other = Path(out.fs_path), Path(dep.fs_path)
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def push(repo: Repo, outs: Iterable[Output]) -> None:
+    """Bring products to the remote, also those that git tracks: workers have no later commit."""
+    outs = list(outs)
+    for out in outs:
+        if not out.use_cache:
+            out.use_cache = True
+            out.commit(relink=False)
+    for odb, objects in used(outs).items():
+        repo.cloud.push(objects, odb=odb)
+
+
+def fetch(repo: Repo, outs: Iterable[Output]) -> None:
+    """Bring products from the remote, as dvc.lock has them."""
+    outs = [out for out in outs if out.status()]
+    for out in outs:
+        out.use_cache = True
+    for odb, objects in used(outs).items():
+        repo.cloud.pull(objects, odb=odb)
+    for out in outs:
+        out.checkout(force=True)
+
+
+def used(outs: Iterable[Output]) -> dict[Any, set[Any]]:
+    """The objects of products, by the store that they go to or come from."""
+    found: dict[Any, set[Any]] = {}
+    for out in outs:
+        for odb, objects in out.get_used_objs().items():
+            found.setdefault(odb, set()).update(objects)
+    return found
+
+
+# What the pipeline does.
+
+
+def check_elsewhere(pool: str) -> str:
+    """The commit that workers are to be at.
+
+    Raises UserError unless there are a server that workers reach, a DVC remote, the deployment on
+    `pool`, and a commit with all code and settings.
+    """
+    if not PREFECT_API_URL.value():
+        raise UserError("--pool needs a server that the workers reach too: set PREFECT_API_URL")
+    with open_repo() as repo:
+        if not repo.config["core"].get("remote"):
+            raise UserError("--pool needs a DVC remote: `dvc remote add --default NAME URL`")
+        results = [str(LOCK), *(repo.fs.relpath(out.fs_path) for out in repo.index.outs)]
+    excluded = [f":(exclude){path}" for path in results]
+    if changed := git("status", "--porcelain", "-uno", "--", ".", *excluded):
+        raise UserError(f"commit first, since workers have only what is committed:\n{changed}")
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_deployment_by_name(f"stage/{NAME}").work_pool_name
+        except ObjectNotFound:
+            found = None
+    if found != pool:
+        raise UserError(f"no deployment stage/{NAME} on the work pool {pool}: `make deploy`")
+    return git("rev-parse", "HEAD")
+
+
+def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
+    """Have a worker run one stage if it is not up to date here; whether one did.
+
+    Raises StageError when the stage fails there, or ATTEMPTS workers die of it.
+    """
+    with hold_repo() as repo:
+        mine = one(repo, address)
+        if not force and not mine.changed():
+            return False
+        push(repo, needed(repo, mine))
+        lock = LOCK.read_text() if LOCK.exists() else "schema: '2.0'\nstages: {}\n"
+    parameters = {"address": address, "commit": commit, "lock": lock, "force": force}
+    with get_client(sync_client=True) as client:
+        entry = json.loads(ended_well(client, parameters))
+    with hold_repo():
+        if not LOCK.exists():
+            LOCK.write_text("schema: '2.0'\nstages: {}\n")
+        with modify_yaml(str(LOCK)) as content:
+            content["stages"][address] = entry
+    with hold_repo() as repo:
+        fetch(repo, one(repo, address).outs)
+    return True
+
+
+def ended_well(client: SyncPrefectClient, parameters: dict[str, Any]) -> str:
+    """What the run of a stage says that a worker completed, after others that died if need be."""
+    address = parameters["address"]
+    deployment = client.read_deployment_by_name(f"stage/{NAME}").id
+    for _ in range(ATTEMPTS):
+        run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
+        sent.add(run.id)
+        try:
+            state = final(client, run.id)
+        finally:
+            sent.discard(run.id)
+        if state.is_completed():
+            return str(state.message)
+        if not state.is_crashed():
+            raise StageError(f"on a worker: {state.message}")
+        print(f"{address}: its worker died ({state.message}); sent again", flush=True)
+    raise StageError(f"{address}: {ATTEMPTS} workers died of it")
+
+
+def final(client: SyncPrefectClient, identity: UUID) -> State[Any]:
+    """The final state of a run; one that shows no life for PATIENCE seconds is set to Crashed."""
+    seen: tuple[Any, ...] = ()
+    since = time.monotonic()
+    while True:
+        run = client.read_flow_run(identity)
+        assert run.state is not None
+        if run.state.is_final():
+            return run.state
+        now = run.state.type, run.state.timestamp, run.labels.get(BEAT)
+        if now != seen or run.state.type == StateType.SCHEDULED:  # no worker is free yet
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > PATIENCE:
+            dead: State[Any] = Crashed(message=f"no sign of life for {PATIENCE:.0f} seconds")
+            client.set_flow_run_state(identity, dead, force=True)
+        time.sleep(PAUSE)
+
+
+def cancel_sent() -> None:
+    """Cancel what workers still do for this process."""
+    with get_client(sync_client=True) as client:
+        for identity in list(sent):
+            client.set_flow_run_state(identity, Cancelling(message="the pipeline ends"))
