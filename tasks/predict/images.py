@@ -12,26 +12,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
-from tasks.preprocess.decode import scale
+from tasks.preprocess.decode import UPRIGHT, orientation, upright
 
 # No others: some of Pillow's readers run other programs.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LARGEST = 2**28  # bytes of an image in a zip archive, unpacked
-
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each orientation of EXIF; from 5 on, width and height change places."""
 
 
 class ImageError(UserError):
@@ -99,13 +88,8 @@ def read(source: Source, width: int, height: int) -> NDArray[np.uint8]:
     Of an upright RGB file these are the very pixels that training sees. Raises ImageError.
     """
     with opened(source) as image:
-        turn = orientation(image)
-        # Turning the small image is the same, and cheap.
-        size = (height, width) if turn >= 5 else (width, height)
-        pixels = scale(flat(image), *size)
-        if turn in UPRIGHT:
-            pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[turn]))
-        return pixels
+        turn = orientation(image)  # before `flat`, which may drop the EXIF
+        return upright(flat(image), turn, width, height)
 
 
 def picture(source: Source, longest: int) -> Image.Image:
@@ -149,16 +133,6 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
-
-
-def orientation(image: Image.Image) -> int:
-    """The orientation that EXIF notes, 1 for upright."""
-    if image.format == "TIFF":  # which Pillow turns by itself
-        return 1
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged EXIF says nothing, and the image may be sound
-        return 1
 
 
 def flat(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from tasks.errors import UserError
 from tasks.predict import images
 from tasks.predict.images import ImageError, Source, find, find_all, read
 from tasks.predict.images import picture as shown
-from tasks.preprocess.decode import decode
+from tasks.preprocess.decode import UPRIGHT, decode
 
 RED = (220, 30, 20)
 SIZE = (12, 8)  # of the network
@@ -90,9 +90,9 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
 def test_exif_turns_the_image_upright(tmp_path: Path, suffix: str, turn: int) -> None:
     """Stored so that its orientation gives `quarters` back."""
     stored = quarters()
-    if turn in images.UPRIGHT:
+    if turn in UPRIGHT:
         inverse = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-        stored = stored.transpose(inverse.get(turn, images.UPRIGHT[turn]))
+        stored = stored.transpose(inverse.get(turn, UPRIGHT[turn]))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = turn
     path = tmp_path / f"turned.{suffix}"
