@@ -66,8 +66,8 @@ def members(path: Path) -> list[Source]:
     """The images in a zip archive. Raises UserError when it is none."""
     try:
         names = archive(path).namelist()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a zip file, or a damaged one: {error}") from None
+    except Exception as error:  # a damaged directory leads zipfile to whatever it leads to
+        raise UserError(f"{path}: not a zip file, or a damaged one: {reason(error)}") from error
     return [Source(path, name) for name in sorted(names) if named_as_image(Path(name))]
 
 

@@ -21,6 +21,7 @@ OPTIONAL_COLUMNS = ("dataset",)  # in the original record, not in the widespread
 SHOWN = 30
 
 LARGEST = 2**28  # bytes of an image, unpacked: what promises more is a bomb
+ENCRYPTED = 1  # of a zip member's flags
 SIGNATURES = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
 """What a file named .jpg turns out to be at times. Some of Pillow's other readers run programs."""
 
@@ -209,6 +210,8 @@ def member_fault(member: zipfile.ZipInfo) -> str | None:
         return "has a path that leads out of the archive"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link, not an image"
+    if member.flag_bits & ENCRYPTED:
+        return "is encrypted"
     if member.file_size > LARGEST:
         return f"has more than {LARGEST // 2**20} MiB unpacked"
     return None
