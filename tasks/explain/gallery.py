@@ -11,7 +11,8 @@ from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.explain.draw import side_by_side, strength
 from tasks.explain.gradcam import explainer
-from tasks.predict.images import Source, crosswise, picture
+from tasks.predict.images import Source, picture
+from tasks.preprocess.decode import crosswise
 
 LONGEST = 512  # pixels of a drawn picture's longer side
 

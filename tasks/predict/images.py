@@ -12,26 +12,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
-from tasks.preprocess.decode import scale
+from tasks.preprocess.decode import UPRIGHT, orientation, upright
 
 # No others: some of Pillow's readers run other programs.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LARGEST = 2**28  # bytes of an image in a zip archive, unpacked
-
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each orientation of EXIF; from 5 on, width and height change places."""
 
 
 class ImageError(UserError):
@@ -77,8 +66,8 @@ def members(path: Path) -> list[Source]:
     """The images in a zip archive. Raises UserError when it is none."""
     try:
         names = archive(path).namelist()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a zip file, or a damaged one: {error}") from None
+    except Exception as error:  # a damaged directory leads zipfile to whatever it leads to
+        raise UserError(f"{path}: not a zip file, or a damaged one: {reason(error)}") from error
     return [Source(path, name) for name in sorted(names) if named_as_image(Path(name))]
 
 
@@ -96,24 +85,11 @@ def archive(path: Path) -> zipfile.ZipFile:
 def read(source: Source, width: int, height: int) -> NDArray[np.uint8]:
     """An image as uint8 RGB (height, width, 3): upright, and scaled as `preprocess` scales.
 
-    Of an upright RGB file these are the very pixels that training sees. One that is `crosswise` is
-    turned a quarter to the left: a lesion has no top, and would be squashed. Raises ImageError.
+    Of an RGB file these are the very pixels that training sees. Raises ImageError.
     """
     with opened(source) as image:
-        turn = orientation(image)
-        swapped = turn >= 5
-        upright = image.size[::-1] if swapped else image.size
-        laid = crosswise(upright, (width, height))
-        # Turning the small image is the same, and cheap.
-        pixels = scale(flat(image), *((height, width) if swapped != laid else (width, height)))
-        if turn in UPRIGHT:
-            pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[turn]))
-        return np.rot90(pixels) if laid else pixels
-
-
-def crosswise(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one (width, height) is of a portrait and the other of a landscape."""
-    return (size[0] - size[1]) * (other[0] - other[1]) < 0
+        turn = orientation(image)  # before `flat`, which may drop the EXIF
+        return upright(flat(image), turn, width, height)
 
 
 def picture(source: Source, longest: int) -> Image.Image:
@@ -157,16 +133,6 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
-
-
-def orientation(image: Image.Image) -> int:
-    """The orientation that EXIF notes, 1 for upright."""
-    if image.format == "TIFF":  # which Pillow turns by itself
-        return 1
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged EXIF says nothing, and the image may be sound
-        return 1
 
 
 def flat(image: Image.Image) -> Image.Image:

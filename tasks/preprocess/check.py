@@ -1,10 +1,12 @@
 """Check a whole data set before any work is spent on it, and list every fault at once."""
 
 import csv
+import stat
+import warnings
 import zipfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Hashable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
@@ -18,15 +20,10 @@ COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization
 OPTIONAL_COLUMNS = ("dataset",)  # in the original record, not in the widespread copy
 SHOWN = 30
 
-UNREADABLE = (
-    OSError,
-    EOFError,
-    RuntimeError,  # an encrypted member, or one packed in a way that zipfile does not know
-    zipfile.BadZipFile,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What damaged members and images raise."""
+LARGEST = 2**28  # bytes of an image, unpacked: what promises more is a bomb
+ENCRYPTED = 1  # of a zip member's flags
+SIGNATURES = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
+"""What a file named .jpg turns out to be at times. Some of Pillow's other readers run programs."""
 
 
 class DataError(UserError):
@@ -60,7 +57,7 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     Raises
     ------
     DataError
-        When it is no CSV, lacks a column or holds no row.
+        When it is no CSV, lacks a column, has one twice or holds no row.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -69,12 +66,11 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
             lines = [(reader.line_num, values) for values in reader if values]
     except FileNotFoundError:
         raise DataError(f"{path} is missing") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a CSV file: {error}") from None
-    if missing := [column for column in COLUMNS if column not in header]:
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; found: {', '.join(header) or 'none'}"
-        )
+    check_header(path, header)
     if not lines:
         raise DataError(f"{path}: holds no row")
     whole = {line: values for line, values in lines if len(values) == len(header)}
@@ -83,32 +79,89 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     cells = [[values[place] for place in places] for values in whole.values()]
     raw = pd.DataFrame(cells, index=list(whole), columns=columns, dtype=str)
     age = pd.to_numeric(raw["age"].where(raw["age"] != ""), errors="coerce").astype(float)
-    checks = [
-        (raw["image_id"] == "", lambda row: "image_id is empty"),
-        (raw["lesion_id"] == "", lambda row: "lesion_id is empty"),
-        (
-            raw["image_id"].duplicated() & (raw["image_id"] != ""),
-            lambda row: f"image_id {row['image_id']} stands in an earlier row too",
-        ),
-        (~raw["dx"].isin(CLASSES), lambda row: f"dx {row['dx']!r} is none of {', '.join(CLASSES)}"),
-        (
-            (raw["age"] != "") & ~age.between(0, 120),
-            lambda row: f"age {row['age']!r} is no number of years",
-        ),
-    ]
-    faults = [
+    faults: list[tuple[Any, str]] = [
         (line, f"{len(values)} values in {len(header)} columns")
         for line, values in lines
         if line not in whole
     ]
-    faults += [(line, message(raw.loc[line])) for bad, message in checks for line in raw.index[bad]]
+    faults += row_faults(raw, age) + diagnosis_faults(raw)
     texts = [f"{path.name}, row {line}: {text}" for line, text in sorted(faults)]
     return raw.assign(age=age).sort_values("image_id", ignore_index=True), texts
 
 
-def image_names(members: zipfile.ZipFile) -> list[str]:
-    """The members `<image id>.jpg`, anywhere in the archive's tree."""
-    return [name for name in members.namelist() if name.endswith(".jpg")]
+def check_header(path: Path, header: list[str]) -> None:
+    """Raise DataError when a column is missing, or stands twice: the second may differ."""
+    if missing := [column for column in COLUMNS if column not in header]:
+        tabs = any("\t" in name for name in header)
+        remedy = "; it is separated by tabs: save it with commas, as the record's original is"
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; "
+            f"found: {', '.join(header) or 'none'}{remedy if tabs else ''}"
+        )
+    known = (*COLUMNS, *OPTIONAL_COLUMNS)
+    if twice := [column for column in known if header.count(column) > 1]:
+        raise DataError(f"{path}: column {', '.join(twice)} stands more than once: leave one")
+
+
+def row_faults(raw: pd.DataFrame, age: "pd.Series[float]") -> list[tuple[Hashable, str]]:
+    """What is wrong with single rows of `raw`, text numbered by line; `age`: as a number."""
+    checks = [
+        *(
+            # "L1 " would be another lesion than "L1", and stand on both sides of a split.
+            (raw[column] != raw[column].str.strip(), f"{column} {{{column}!r}} has space around it")
+            for column in ("image_id", "lesion_id")
+        ),
+        (raw["image_id"] == "", "image_id is empty"),
+        (raw["lesion_id"] == "", "lesion_id is empty"),
+        (
+            raw["image_id"].duplicated() & (raw["image_id"] != ""),
+            "image_id {image_id} stands in an earlier row too",
+        ),
+        (~raw["dx"].isin(CLASSES), f"dx {{dx!r}} is none of {', '.join(CLASSES)}"),
+        ((raw["age"] != "") & ~age.between(0, 120), "age {age!r} is no number of years"),
+    ]
+    return [
+        (line, text.format_map(row)) for bad, text in checks for line, row in raw[bad].iterrows()
+    ]
+
+
+def diagnosis_faults(raw: pd.DataFrame) -> list[tuple[Hashable, str]]:
+    """Every row whose lesion has another diagnosis than in the first row of it."""
+    known = raw[raw["dx"].isin(CLASSES) & (raw["lesion_id"] != "")]
+    first = known.assign(line=known.index).drop_duplicates("lesion_id").set_index("lesion_id")
+    earlier = first.loc[known["lesion_id"]].set_index(known.index)
+    other = known["dx"] != earlier["dx"]
+    return [
+        (
+            line,
+            f"lesion {row['lesion_id']} is {row['dx']}, but {before['dx']} in row {before['line']}",
+        )
+        for (line, row), (_, before) in zip(
+            known[other].iterrows(), earlier[other].iterrows(), strict=True
+        )
+    ]
+
+
+def image_members(members: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members `<image id>.jpg`, anywhere in the archive's tree.
+
+    Hidden ones, such as the resource forks `._<image id>.jpg` that macOS adds, are no images.
+    """
+    return [
+        member
+        for member in members.infolist()
+        if member.filename.endswith(".jpg")
+        and not PurePosixPath(member.filename).name.startswith(".")
+    ]
+
+
+def opened(archive: Path) -> zipfile.ZipFile:
+    """Open an archive. Raises DataFaults when it is no zip file, or damaged."""
+    try:
+        return zipfile.ZipFile(archive)
+    except Exception as error:  # a damaged directory leads zipfile to whatever it leads to
+        text = f"{archive.name}: not a zip file, or a damaged one: {reason(error)}"
+        raise DataFaults(archive.parent, [text]) from error
 
 
 def locate_images(raw: Path) -> dict[str, list[Path]]:
@@ -123,11 +176,11 @@ def locate_images(raw: Path) -> dict[str, list[Path]]:
     faults = []
     for archive in archives:
         try:
-            with zipfile.ZipFile(archive) as members:
-                for name in image_names(members):
-                    located.setdefault(Path(name).stem, []).append(archive)
-        except zipfile.BadZipFile as error:
-            faults.append(f"{archive.name}: not a zip file, or a damaged one: {error}")
+            with opened(archive) as members:
+                for member in image_members(members):
+                    located.setdefault(Path(member.filename).stem, []).append(archive)
+        except DataFaults as error:
+            faults += error.faults
     if faults:
         raise DataFaults(raw, faults)
     return located
@@ -135,19 +188,57 @@ def locate_images(raw: Path) -> dict[str, list[Path]]:
 
 def image_faults(archive: Path) -> Iterator[str]:
     """Every member of `archive` that is no readable JPEG, by its header."""
-    with zipfile.ZipFile(archive) as members:
-        for name in image_names(members):
+    with opened(archive) as members:
+        for member in image_members(members):
             try:
-                with members.open(name) as stream, Image.open(stream) as image:
-                    if image.format != "JPEG":
-                        yield f"{archive.name}: {name} is {image.format}, not JPEG"
-            except UNREADABLE as error:
-                yield f"{archive.name}: {name} cannot be read: {reason(error)}"
+                fault = member_fault(member)
+                if fault is None:
+                    with members.open(member) as stream:
+                        fault = header_fault(stream)
+            except Exception as error:  # readers raise whatever damaged data lead them to
+                fault = f"cannot be read: {reason(error)}"
+            if fault:
+                yield f"{archive.name}: {member.filename} {fault}"
+
+
+def member_fault(member: zipfile.ZipInfo) -> str | None:
+    """What is wrong with a member by the archive's directory. Nothing is ever unpacked to a file,
+    but a name that leads elsewhere, or a link, is not what it says it is.
+    """
+    path = PurePosixPath(member.filename)
+    if path.is_absolute() or ".." in path.parts:
+        return "has a path that leads out of the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a link, not an image"
+    if member.flag_bits & ENCRYPTED:
+        return "is encrypted"
+    if member.file_size > LARGEST:
+        return f"has more than {LARGEST // 2**20} MiB unpacked"
+    return None
+
+
+def header_fault(stream: IO[bytes]) -> str | None:
+    """What is wrong with an image by its header. Raises whatever Pillow does."""
+    with warnings.catch_warnings():
+        # Pillow warns of many pixels, and refuses only twice as many.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(stream, formats=SIGNATURES) as image:
+            if image.format != "JPEG":
+                return f"is {image.format}, not JPEG"
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+                raise Image.DecompressionBombError
+    return None
 
 
 def reason(error: Exception) -> str:
-    """What one of UNREADABLE says about an image; Pillow names an object in memory at times."""
-    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+    """What an error says of an image or archive; Pillow names an object in memory at times."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def check(raw: Path) -> pd.DataFrame:

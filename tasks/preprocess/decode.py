@@ -1,15 +1,25 @@
 """Decode and scale images straight from their archives."""
 
 import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
-from tasks.preprocess.check import UNREADABLE, DataFaults, image_names, reason
+from tasks.preprocess.check import DataFaults, image_members, opened, reason
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each orientation of EXIF; from 5 on, width and height change places."""
 
 
 def scale(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
@@ -25,21 +35,54 @@ def scale(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(scaled)
 
 
+def orientation(image: Image.Image) -> int:
+    """The orientation that EXIF notes, 1 for upright."""
+    if image.format == "TIFF":  # which Pillow turns by itself
+        return 1
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF says nothing, and the image may be sound
+        return 1
+
+
+def upright(image: Image.Image, turn: int, width: int, height: int) -> NDArray[np.uint8]:
+    """`scale` of an image whose EXIF notes the orientation `turn`, as people see it.
+
+    One that is `crosswise` lies on its left side: a lesion has no top, and would be squashed.
+    """
+    swapped = turn >= 5
+    seen = image.size[::-1] if swapped else image.size
+    laid = crosswise(seen, (width, height))
+    # Turning the small image is the same, and cheap.
+    pixels = scale(image, *((height, width) if swapped != laid else (width, height)))
+    if turn in UPRIGHT:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(UPRIGHT[turn]))
+    return np.rot90(pixels) if laid else pixels
+
+
+def crosswise(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one (width, height) is of a portrait and the other of a landscape."""
+    return (size[0] - size[1]) * (other[0] - other[1]) < 0
+
+
 def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, height: int) -> None:
     """Write `pixels.npy`, uint8 (len(images), height, width, 3), into the folder `out`.
 
-    Raises DataFaults with every image whose data are damaged.
+    An image is turned upright by its EXIF, as `flows.predict` turns it.
+
+    Raises DataFaults with every image whose data are damaged, or that the archive itself is.
     """
     pixels = np.empty((len(images), height, width, 3), np.uint8)
     faults = []
-    with zipfile.ZipFile(archive) as members:
-        names = {Path(name).stem: name for name in image_names(members)}
+    with opened(archive) as members:
+        of_id = {Path(member.filename).stem: member for member in image_members(members)}
         for row, image_id in enumerate(images):
+            member = of_id[image_id]
             try:
-                with Image.open(io.BytesIO(members.read(names[image_id]))) as image:
-                    pixels[row] = scale(image, width, height)
-            except UNREADABLE as error:
-                faults.append(f"{archive.name}: {names[image_id]} is damaged: {reason(error)}")
+                with Image.open(io.BytesIO(members.read(member)), formats=["JPEG"]) as image:
+                    pixels[row] = upright(image, orientation(image), width, height)
+            except Exception as error:  # readers raise whatever damaged data lead them to
+                faults.append(f"{archive.name}: {member.filename} is damaged: {reason(error)}")
     if faults:
         raise DataFaults(archive, faults)
     np.save(out / "pixels.npy", pixels)

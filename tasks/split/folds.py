@@ -39,17 +39,18 @@ def assign(
     Raises
     ------
     SplitError
-        When a class would be missing from a fold.
+        When a class would be missing from a fold. One that no image has, as in a data set of one's
+        own, is missing from all: its metrics are undefined, null.
     """
     rows = table.sort_values("image_id", ignore_index=True)[["image_id", "lesion_id", "dx"]]
     rows["lesion_id"] = join_lesions(rows["image_id"].tolist(), rows["lesion_id"].tolist())
     folds = PARTS // int(np.gcd.reduce([round(test * PARTS), round(validation * PARTS), PARTS]))
     lesions = rows.groupby("dx")["lesion_id"].nunique()
     if lesions.min() < folds:
+        few = ", ".join(f"{dx} has {number}" for dx, number in lesions[lesions < folds].items())
         raise SplitError(
-            f"the rarest diagnosis, {lesions.idxmin()}, has {lesions.min()} lesions, too few for "
-            f"{folds} stratified parts: take shares that are multiples of a larger fraction, or "
-            f"more data"
+            f"too few lesions for {folds} stratified parts: {few}. Set the shares of split in "
+            f"params.yaml to multiples of a larger fraction, or take more data"
         )
     shuffled: dict[str, Any] = {"n_splits": folds, "shuffle": True, "random_state": seed}
     if protocol == "lesion":

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from flows.preprocess import preprocess
 from tasks.preprocess import shards as module
-from tasks.preprocess.check import DataError, DataFaults
+from tasks.preprocess.check import DataFaults
 from tasks.preprocess.decode import decode, scale
 from tasks.preprocess.shards import decode_shard, gather, shards
 from tasks.settings import load
@@ -90,32 +90,6 @@ def test_grey_and_cmyk_become_rgb(mode: str) -> None:
         pixels = scale(stored, WIDTH, HEIGHT)
     assert pixels.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(pixels - np.asarray(expected).astype(np.int16)).mean() < 1
-
-
-def test_every_damaged_image_is_named_with_its_archive(tmp_path: Path) -> None:
-    whole = encoded(picture(0))
-    members = {
-        "sound.jpg": whole,
-        "in/short.jpg": whole[: len(whole) // 2],
-        "text.jpg": b"no image",
-        "empty.jpg": b"",
-        "rotten.jpg": encoded(picture(1)),
-    }
-    archive = archive_of(tmp_path / "part.zip", members)
-    content = bytearray(archive.read_bytes())
-    content[content.index(b"rotten.jpg") + 5000] ^= 1
-    archive.write_bytes(content)
-    images = [Path(name).stem for name in members]
-    with pytest.raises(DataError) as raised:
-        decode(tmp_path, archive=archive, images=images, width=WIDTH, height=HEIGHT)
-    title, *lines = str(raised.value).splitlines()
-    assert title == f"{archive}: 4 faults"
-    assert lines[0].startswith("  part.zip: in/short.jpg is damaged: image file is truncated")
-    assert lines[1:3] == [
-        f"  part.zip: {name} is damaged: not an image" for name in ("text.jpg", "empty.jpg")
-    ]
-    assert lines[3].startswith("  part.zip: rotten.jpg is damaged: Bad CRC-32")
-    assert not (tmp_path / "pixels.npy").exists()
 
 
 def test_damaged_images_of_all_shards_are_told_at_once(

@@ -115,7 +115,7 @@ def test_depends_on_the_seed_alone(protocol: str) -> None:
 def test_too_few_lesions_of_a_class() -> None:
     """Nine lesions cannot stand in ten parts, however many images they have."""
     few = made_up(0, LESIONS | {"df": 9})
-    with pytest.raises(SplitError, match=r"rarest diagnosis, df, has 9 lesions.* 10 .*parts"):
+    with pytest.raises(SplitError, match=r"too few lesions for 10 stratified parts: df has 9\. "):
         split(pd.concat([few, few.assign(image_id="again-" + few["image_id"])]))
     assign(few, "lesion", validation=0.2, test=0.2, seed=0)  # five parts are enough
 
