@@ -10,7 +10,7 @@ POOL := lesionflow
 CLIENT := PREFECT_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_LOGGING_LEVEL=INFO
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo repro run page test lint server worker deploy lock readme clean
+.PHONY: help env demo repro run page test lint server worker deploy audit lock readme clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ lint: env ## Check style and types
 	ruff format --check .
 	mypy
 
+audit: ## Ask the package index which packages have known vulnerabilities
+	$(PYTHON) -m venv --clear .audit
+	.audit/bin/pip install --quiet pip-audit
+	.audit/bin/pip-audit --no-deps --disable-pip --requirement requirements.lock
+
 lock: env ## Resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
@@ -62,4 +67,4 @@ readme: env ## Put the picture of the DAG and the committed numbers into README.
 	python -m flows.readme
 
 clean: ## Remove demo/ and the caches of the tools
-	rm -rf demo .part-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo .part-demo .audit .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -34,6 +34,9 @@ SMALL = {
 """Settings of the small project: three experiments, both splits."""
 
 
+FIRST_HALF = ("test_dag", "test_elsewhere", "test_extension", "test_runners")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What one process runs under `make test` (pytest-xdist): a file, or one of two halves.
 
@@ -42,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = item.path.stem
         if "built" in getattr(item, "fixturenames", ()):
-            group = "stages" if group in ("test_dag", "test_extension", "test_runners") else "flows"
+            group = "stages" if group in FIRST_HALF else "flows"
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from conftest import PROJECT, SMALL, dvc, python
+from dvc.utils.serialize import load_yaml
 from moto.server import ThreadedMotoServer
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Running
@@ -20,7 +21,9 @@ from flows.scratch import make_copy
 from tasks.errors import UserError
 
 POOL = "lesionflow-stages"
-RESULTS = ("dvc.lock", "metrics", "plots", "predictions", "data", "models", "reports")
+RESULTS = ("metrics", "plots", "predictions", "data", "models", "reports")
+TARGETS = ("evaluate@baseline", "train@baseline-by-image")
+PIPELINE = ["flows.pipeline", "--pool", POOL, *(f"--target={address}" for address in TARGETS)]
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_two_workers_one_of_which_is_killed(built: Path, bucket: str, tmp_path: 
         for folder in (first, second):
             site.start(folder.name, folder, "flows.worker", POOL, "--limit", "1")
         running = subprocess.Popen(
-            [sys.executable, "-m", "flows.pipeline", "--pool", POOL],
+            [sys.executable, "-m", *PIPELINE],
             cwd=main,
             env=site.environment,
             stdout=subprocess.PIPE,
@@ -90,8 +93,12 @@ def test_two_workers_one_of_which_is_killed(built: Path, bucket: str, tmp_path: 
         assert any((second / "models").iterdir())
     finally:
         site.end()
-    assert contents(main) == contents(built)
-    done = python(main, "-m", "flows.pipeline", "--pool", POOL, PREFECT_API_URL=site.api)
+    ours, theirs = contents(main), contents(built)
+    assert {"predictions/baseline.parquet", "models/baseline/seed-1/model.keras"} < set(ours)
+    assert ours == {name: theirs[name] for name in ours}
+    lock, whole = (load_yaml(str(folder / "dvc.lock"))["stages"] for folder in (main, built))
+    assert list(lock.items()) == [item for item in whole.items() if item[0] in lock]
+    done = python(main, "-m", *PIPELINE, PREFECT_API_URL=site.api)
     assert done.stdout.startswith("up to date"), done.stdout
 
 

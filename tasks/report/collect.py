@@ -10,14 +10,13 @@ import pandas as pd
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
 from tasks.evaluate.metrics import scores, unpaired_difference
-from tasks.evaluate.predictions import WITHHELD, read_predictions
+from tasks.evaluate.predictions import WITHHELD, Predictions, read_predictions
 from tasks.oversample.variant import read_variant
 from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, markdown, tables
 
 
-def run_scores(predictions: Path) -> pd.DataFrame:
-    """Every metric of each run on the test fold, a row a run."""
-    test = read_predictions(predictions, TEST)
+def run_scores(test: Predictions) -> pd.DataFrame:
+    """Every metric of each run on a fold, a row a run."""
     plain = np.ones((1, len(test.truth)), dtype=np.int32)
     rows = [scores(test.truth, run, plain) for run in test.probabilities]
     return pd.DataFrame([{name: float(value[0]) for name, value in row.items()} for row in rows])
@@ -46,7 +45,7 @@ def write_tables(
         found[model, sampling, split] = content[name]
         paths[model, sampling, split] = predictions[name]
         if sampling == "none":
-            runs[model, split] = run_scores(predictions[name])
+            runs[model, split] = run_scores(read_predictions(predictions[name], TEST))
     gaps = {
         (model, sampling): unpaired_difference(
             read_predictions(paths[model, sampling, "lesion"], TEST),

@@ -9,6 +9,8 @@ import pandas as pd
 
 from tasks import process
 from tasks.cache import cached
+from tasks.classes import TEST
+from tasks.evaluate.predictions import read_predictions
 from tasks.report import figures
 from tasks.report.collect import run_scores
 
@@ -47,7 +49,7 @@ def draw_runs(
         figure = figures.confusion_matrices(tables, title)
         figures.save(figure, out / f"figure-{matrix}.svg", title)
     scores = {
-        (model, protocol): run_scores(path)
+        (model, protocol): run_scores(read_predictions(path, TEST))
         for model, files in predictions.items()
         for protocol, path in files.items()
     }

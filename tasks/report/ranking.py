@@ -46,15 +46,15 @@ def rank_experiments(
 
 def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[str, Any]]:
     """Rows of experiments with one test fold, best first. files: predictions by experiment."""
-    means = pd.Series({name: run_scores(path)[METRIC].mean() for name, path in files.items()})
+    folds = {name: read_predictions(path, TEST) for name, path in files.items()}
+    means = pd.Series({name: run_scores(test)[METRIC].mean() for name, test in folds.items()})
     means = means.sort_values(ascending=False, kind="stable")
     best, *others = means.index
-    top = read_predictions(files[best], TEST)
+    top = folds[best]
     draws = max(resamples, enough(len(others)))
     rows: list[dict[str, Any]] = [{"experiment": best, METRIC: means[best]}]
     for name in others:
-        this = read_predictions(files[name], TEST)
-        sides = top.probabilities, this.probabilities
+        sides = top.probabilities, folds[name].probabilities
         found = paired_difference(top.truth, *sides, top.lesions, draws, seed)[METRIC]
         ends = {key: found[key] for key in ("difference", "low", "high", "p_value")}
         rows.append({"experiment": name, METRIC: means[name], **ends})
