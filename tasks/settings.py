@@ -7,6 +7,7 @@ flow knows that settings exist.
 import importlib
 import inspect
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from tasks.errors import UserError
 
@@ -46,6 +48,9 @@ PREPARED = "prepared"
 EMBEDDED = "embedded/"
 SOURCE_VARIABLE = "LESIONFLOW_SOURCE"
 
+DEEPEST = 20  # levels of params.yaml, which has three
+LARGEST_SEED = 2**31 - 1  # numpy's generators take less than 2**32, and some count on from the seed
+
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 """Nothing is converted: what a stage gets is what DVC, which reads the file by itself, records."""
 
@@ -60,7 +65,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[Fraction, AfterValidator(twentieth)]
 Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class SettingsError(UserError):
@@ -297,7 +302,7 @@ def sampler_faults(name: str, variant: Variant) -> list[str]:
     sampler = importlib.import_module(f"tasks.oversample.samplers.{variant.sampler}")
     fields: dict[str, Any] = {
         parameter.name: (
-            parameter.annotation,
+            Seed if parameter.name == "seed" else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
         for parameter in inspect.signature(sampler.sample).parameters.values()
@@ -321,7 +326,7 @@ WORDING = {
     "int_type": "must be a whole number",
     "invalid_key": "a key must be text: put it in quotes",
     "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be {le:g} or less",
+    "less_than_equal": "must be {le:.10g} or less",
     "literal_error": "must be {expected}",
     "missing": "missing",
     "model_type": "must hold keys with values",
@@ -331,6 +336,22 @@ WORDING = {
     "value_error": "{error}",
 }
 """What is wrong, for each of pydantic's types of error."""
+
+
+class Short(reprlib.Repr):
+    """`repr` of what stands in params.yaml, in a line: a few anchors that stand in one another
+    (a "billion laughs") would be written out to gigabytes.
+    """
+
+    def repr_int(self, value: int, level: int) -> str:
+        if value.bit_length() > 1000:  # Python refuses to write thousands of digits
+            return f"a number of {value.bit_length()} bits"
+        return super().repr_int(value, level)
+
+
+SHORT = Short()
+SHORT.maxlevel = 2
+SHORT.maxstring = SHORT.maxother = 80
 
 
 def describe(
@@ -355,7 +376,7 @@ def describe(
             kind = "invalid_key" if kind == "string_type" else kind
         message = WORDING[kind].format(**context) if kind in WORDING else fault["msg"]
         if not of_name and kind not in ("extra_forbidden", "invalid_key", "missing", "value_error"):
-            message += f" (is {fault['input']!r})"
+            message += f" (is {SHORT.repr(fault['input'])})"
         key = ".".join(filter(None, [prefix, *map(str, location)]))
         lines.append(f"{key}: {message}" if key else message)
     return lines
@@ -374,6 +395,17 @@ def allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     return list(section.model_fields)
 
 
+def check_depth(path: Path, text: str) -> None:
+    """Raise SettingsError for brackets in brackets by the thousand: the reader would crash."""
+    depth = 0
+    for event in YAML(typ="safe").parse(text):
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1
+            raise SettingsError(f"{path}, line {line}: more than {DEEPEST} levels deep")
+
+
 def load(path: Path = Path("params.yaml")) -> Settings:
     """Read and check `params.yaml`.
 
@@ -386,8 +418,10 @@ def load(path: Path = Path("params.yaml")) -> Settings:
         With a line for every fault: the key, what is wrong with it, what is allowed.
     """
     try:
+        text = path.read_text(encoding="utf-8")
+        check_depth(path, text)
         # DVC's own reader: PyYAML takes 010 for 8, 1e-3 for text, and a key that stands twice.
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(text)
     except FileNotFoundError:
         raise SettingsError(
             f"{path.resolve()} is missing: run from the project's top folder"

@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeVar
 
 import pooch
 import requests
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
 from tasks.errors import UserError
@@ -103,7 +103,10 @@ def list_files(
         return _list_dataverse(dataverse.rstrip("/"))
     if _is_url(source):
         return _list_web_folder(source.rstrip("/"))
-    return _list_local_folder((root / source).resolve())
+    try:
+        return _list_local_folder((root / source).resolve())
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise DownloadError(f"{source!r} is no path: {error}") from error
 
 
 def fetch(
@@ -133,22 +136,27 @@ def fetch(
     ------
     DownloadError
         Digest not right (the unfinished file is then deleted); no way to get on (it is then kept);
-        an answer that is not the file; too little space; a download of this file already going on.
-    OSError
-        A local file cannot be read, or a disk not be written.
+        an answer that is not the file; too little space; a download of this file already going on;
+        a local file that cannot be read, or a disk that cannot be written.
     """
     if destination.is_file() and _digest(destination, file) == file.digest:
         return destination
-    partial.mkdir(parents=True, exist_ok=True)
     # With the digest in its name, what is left of one edition is not continued with another.
     part = partial / f"{file.name}.{file.digest.partition(':')[2][:12]}.part"
-    with _locked(part) as handle:
-        if _is_url(file.location):
-            _persist(lambda: _download(file, part, handle, progress), file.location, part)
-        else:
-            _copy(file, part, handle, progress)
-        _verify(file, part)
-        _publish(part, destination)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with _locked(part) as handle:
+            if _is_url(file.location):
+                _persist(lambda: _download(file, part, handle, progress), file.location, part)
+            else:
+                _copy(file, part, handle, progress)
+            _verify(file, part)
+            _publish(part, destination)
+    except OSError as error:  # of a disk: those of a network are dealt with
+        raise DownloadError(
+            f"{file.name} cannot be brought from {file.location} by way of {part} to "
+            f"{destination}: {error}. Mend that, and run again to go on."
+        ) from error
     return destination
 
 
@@ -304,8 +312,8 @@ def _download(file: RemoteFile, part: Path, handle: BinaryIO, progress: Progress
             start = 0
             handle.truncate(0)
             validator.write_text(_validator(response))
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else file.size
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else file.size
         if total is not None:
             _require_space(part.parent, total - start, file.name)
         done = _append(handle, response.iter_content(CHUNK), start, total, progress)
@@ -475,7 +483,7 @@ def _request(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
         requests.exceptions.ChunkedEncodingError,
     ) as error:
         raise _Interrupted(str(error)) from error
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:  # not all of urllib3's are wrapped
         raise DownloadError(f"{url}: {error}") from error
 
 

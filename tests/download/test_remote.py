@@ -1,7 +1,6 @@
 """Downloads from a server of our own that fails in every way seen or feared, and from folders."""
 
 import fcntl
-import hashlib
 import json
 import re
 import shutil
@@ -9,137 +8,40 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
+from host import (
+    BODY,
+    METADATA,
+    PART_1,
+    PART_2,
+    SEGMENTATIONS,
+    Fault,
+    Host,
+    md5,
+    only_part,
+    serving,
+    sha256sums,
+)
 
 from tasks.download import remote
-from tasks.download.remote import DownloadError, RemoteFile, fetch, list_files
+from tasks.download.remote import DownloadError, fetch, list_files
 
 ROOT = Path(__file__).parents[2]
 HAM10000 = ROOT / "../shared/ham10000"
-PART_1, PART_2, METADATA, SEGMENTATIONS = remote.FILES
-BODY = bytes(range(256)) * 2048  # 512 KiB, more than fills the sockets' buffers one chunk at a time
-BLOCK = 16 * 1024
-
-
-@dataclass
-class Fault:
-    """What goes wrong with one request for a file."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    drop_after: int | None = None  # bytes of the body
-    stall: bool = False  # at `drop_after` stay silent, instead of hanging up
-    mute: bool = False  # take the request, and say nothing
-
-
-@dataclass
-class Host:
-    """A web server's contents, behaviour and log."""
-
-    url: str = ""
-    bodies: dict[str, bytes] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"one"'})
-    redirects: dict[str, str] = field(default_factory=dict)
-    ranges: bool = True
-    pace: float = 0.0  # seconds a block
-    faults: list[Fault] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)  # headers, one a request
-    sent: list[int] = field(default_factory=list)  # bytes of bodies, one a request
-    closing: threading.Event = field(default_factory=threading.Event)
-
-    def file(self, body: bytes = BODY, name: str = PART_1, **changes: object) -> RemoteFile:
-        """Serve `body`, and say where it is."""
-        self.bodies[f"/{name}"] = body
-        file = RemoteFile(name, f"{self.url}/{name}", f"md5:{md5(body)}", None)
-        return replace(file, **changes)  # type: ignore[arg-type]
-
-
-class Handler(BaseHTTPRequestHandler):
-    host: Host
-    number: int
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        host = self.host
-        self.number = len(host.sent)
-        host.sent.append(0)
-        host.asked.append(dict(self.headers))
-        if not self.headers["User-Agent"].startswith("lesionflow/"):
-            return self.answer(403, {}, b"<h1>Forbidden</h1>")
-        if self.path in host.redirects:
-            return self.answer(303, {"Location": host.url + host.redirects[self.path]}, b"")
-        fault = host.faults.pop(0) if host.faults else Fault()
-        if fault.mute:
-            host.closing.wait(20)
-            return None
-        if fault.status != 200 or fault.body:
-            return self.answer(fault.status, fault.headers, fault.body)
-        if self.path not in host.bodies:
-            return self.answer(404, {}, b'{"status": "ERROR", "message": "no such file"}')
-
-        body, status, headers = host.bodies[self.path], 200, dict(host.headers)
-        headers["Content-Type"] = host.types.get(self.path, "application/zip")
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        versions = host.headers.get("ETag"), host.headers.get("Last-Modified")
-        if host.ranges and asked and self.headers.get("If-Range", versions[0]) in versions:
-            start = int(asked[1])
-            if start >= len(body):
-                return self.answer(416, {"Content-Type": "text/html"}, b"<h1>No such range</h1>")
-            status, headers["Content-Range"] = 206, f"bytes {start}-{len(body) - 1}/{len(body)}"
-            body = body[start:]
-        self.answer(status, headers, body, fault)
-        return None
-
-    def answer(
-        self, status: int, headers: dict[str, str], body: bytes, fault: Fault | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
-            if value:
-                self.send_header(name, value)
-        self.end_headers()
-        stop = len(body) if not fault or fault.drop_after is None else fault.drop_after
-        for at in range(0, stop, BLOCK):
-            block = body[at : min(at + BLOCK, stop)]
-            self.host.sent[self.number] += len(block)
-            try:
-                self.wfile.write(block)
-            except OSError:
-                return  # the client is gone
-            time.sleep(self.host.pace)
-        if fault and fault.stall:
-            self.host.closing.wait(20)
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    host = Host()
-    handler = type("HostHandler", (Handler,), {"host": host})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    host.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield host
-    host.closing.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as host:
+        yield host
 
 
 @pytest.fixture(autouse=True)
@@ -153,19 +55,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def target(tmp_path: Path) -> SimpleNamespace:
     return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
-
-
-def md5(body: bytes) -> str:
-    return hashlib.md5(body).hexdigest()
-
-
-def sha256sums(bodies: dict[str, bytes]) -> str:
-    return "".join(f"{hashlib.sha256(b).hexdigest()}  {name}\n" for name, b in bodies.items())
-
-
-def only_part(partial: Path) -> Path:
-    (part,) = partial.glob("*.part")
-    return part
 
 
 # Whole or not at all
@@ -202,59 +91,6 @@ def test_sends_an_agent_of_its_own(host: Host, target: SimpleNamespace) -> None:
     assert "@" not in agent
     assert "http" not in agent
     assert host.asked[0]["Accept-Encoding"] == "identity"
-
-
-def test_a_refusal_says_what_the_server_said(
-    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, waits: list[float]
-) -> None:
-    monkeypatch.setattr(remote, "USER_AGENT", "python-requests/2")
-    with pytest.raises(DownloadError, match=r"HTTP 403 .* said: Forbidden"):
-        fetch(host.file(), target.file, target.partial)
-    assert waits == []
-    assert not target.file.exists()
-
-
-def test_wrong_content_is_deleted(host: Host, target: SimpleNamespace) -> None:
-    file = host.file(digest="sha256:" + "0" * 64)
-    with pytest.raises(DownloadError) as error:
-        fetch(file, target.file, target.partial)
-    for part in (file.name, file.location, file.digest, hashlib.sha256(BODY).hexdigest(), "again"):
-        assert part in str(error.value)
-    assert list(target.partial.iterdir()) == []
-    assert not target.file.exists()
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "said"),
-    [
-        (
-            b'{"status": "ERROR", "message": "Fill in the guestbook."}',
-            "application/json",
-            "Fill in the",
-        ),
-        (b"<html><body><h1>Log in</h1> please</body></html>", "text/html;charset=utf-8", "Log in"),
-        (b'{"message": "Fill in the guestbook."}', "application/octet-stream", "Fill in the"),
-    ],
-)
-def test_a_message_instead_of_the_file(
-    host: Host, target: SimpleNamespace, body: bytes, content_type: str, said: str
-) -> None:
-    file = host.file()
-    host.faults = [Fault(body=body, headers={"Content-Type": content_type})]
-    with pytest.raises(DownloadError, match=f"message instead of {PART_1}: {said}"):
-        fetch(file, target.file, target.partial)
-    assert not target.file.exists()
-
-
-def test_a_message_does_not_cost_what_is_here_already(host: Host, target: SimpleNamespace) -> None:
-    file = host.file()
-    host.faults = [
-        Fault(drop_after=300_000),
-        Fault(body=b"<p>Busy", headers={"Content-Type": "text/html"}),
-    ]
-    with pytest.raises(DownloadError, match="Busy"):
-        fetch(file, target.file, target.partial)
-    assert only_part(target.partial).stat().st_size > 200_000
 
 
 def test_no_space(
@@ -308,91 +144,6 @@ def test_a_file_finished_by_another_process_is_not_written_to(
 
 
 # Going on
-
-
-def test_a_drop_costs_a_chunk_at_most(
-    host: Host, target: SimpleNamespace, waits: list[float]
-) -> None:
-    file = host.file()
-    host.faults = [Fault(drop_after=300_000), Fault(drop_after=100_000)]
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
-    assert len(host.asked) == 3
-    assert host.asked[1]["If-Range"] == '"one"'
-    assert len(BODY) <= sum(host.sent) < len(BODY) + 2 * remote.CHUNK
-    assert waits == [1.0, 1.0]
-
-
-@pytest.mark.parametrize("fault", [Fault(drop_after=300_000, stall=True), Fault(mute=True)])
-def test_a_silent_server_counts_as_gone(
-    host: Host, target: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, fault: Fault
-) -> None:
-    monkeypatch.setattr(remote, "TIMEOUT", (1.0, 0.2))
-    file = host.file()
-    host.faults = [fault]
-    start = time.monotonic()
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
-    assert len(host.asked) == 2
-    assert time.monotonic() - start < 10  # the server is silent for 20
-
-
-def test_a_body_cut_short_without_a_length(host: Host, target: SimpleNamespace) -> None:
-    """As by a proxy: the connection ends like any other, and only the listing knows the size."""
-    file = host.file(size=len(BODY))
-    host.headers["Content-Length"] = ""
-    host.faults = [Fault(drop_after=300_000)]
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
-    assert sum(host.sent) == len(BODY)
-
-
-def test_waits_longer_each_time_and_as_long_as_asked(
-    host: Host, target: SimpleNamespace, waits: list[float]
-) -> None:
-    file = host.file()
-    host.faults = [
-        Fault(status=503),
-        Fault(status=500),
-        Fault(status=429, headers={"Retry-After": "77"}),
-        Fault(status=503, headers={"Retry-After": formatdate(time.time() + 9999, usegmt=True)}),
-        Fault(status=503, headers={"Retry-After": "soon"}),
-    ]
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
-    assert waits == [2.0, 4.0, 77.0, remote.LONGEST_WAIT, 32.0]
-
-
-def test_gives_up_and_keeps_what_is_here(
-    host: Host, target: SimpleNamespace, waits: list[float]
-) -> None:
-    file = host.file()
-    host.faults = [Fault(drop_after=300_000)] + [Fault(status=502)] * remote.ATTEMPTS
-    with pytest.raises(DownloadError, match=r"HTTP 502 .*bytes are kept in .*Run again"):
-        fetch(file, target.file, target.partial)
-    assert len(waits) == remote.ATTEMPTS  # one after the drop, none after the last
-    kept = only_part(target.partial).stat().st_size
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
-    assert host.sent[-1] == len(BODY) - kept
-
-
-def test_no_server_is_given_up_on(target: SimpleNamespace, waits: list[float]) -> None:
-    file = RemoteFile(PART_1, "http://127.0.0.1:1/x.zip", "md5:0", None)
-    with pytest.raises(DownloadError, match="refused"):
-        fetch(file, target.file, target.partial)
-    assert len(waits) == remote.ATTEMPTS - 1
-
-
-def test_beginning_again_forever_is_no_progress(host: Host, target: SimpleNamespace) -> None:
-    file = host.file()
-    host.ranges = False
-    host.faults = [Fault(drop_after=300_000)] * 50
-    with pytest.raises(DownloadError, match="brought nothing"):
-        fetch(file, target.file, target.partial)
-    assert len(host.asked) == 1 + remote.ATTEMPTS
-
-
-def test_a_server_without_ranges_starts_again(host: Host, target: SimpleNamespace) -> None:
-    file = host.file()
-    host.ranges = False
-    host.faults = [Fault(drop_after=300_000)]
-    assert fetch(file, target.file, target.partial).read_bytes() == BODY
 
 
 def test_a_file_changed_on_the_server_is_not_glued(host: Host, target: SimpleNamespace) -> None:
@@ -542,17 +293,6 @@ def test_local_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert raw.read_bytes() == file.name.encode()
         assert seen == [(file.size, file.size)]
         assert (folder / file.name).stat().st_ino != raw.stat().st_ino
-    assert list((tmp_path / "partial").iterdir()) == []
-
-
-def test_local_file_that_is_not_what_the_checksums_say(folder: Path, tmp_path: Path) -> None:
-    (folder / METADATA).write_bytes(b"others")
-    file = list_files(str(folder), tmp_path)[2]
-    with pytest.raises(DownloadError, match="wrong digest") as error:
-        fetch(file, tmp_path / "raw.csv", tmp_path / "partial")
-    assert hashlib.sha256(b"others").hexdigest() in str(error.value)
-    assert str(folder / METADATA) in str(error.value)
-    assert not (tmp_path / "raw.csv").exists()
     assert list((tmp_path / "partial").iterdir()) == []
 
 

@@ -159,16 +159,6 @@ def test_smote_depends_on_its_seed_alone() -> None:
     np.testing.assert_array_equal(fold[0], before)
 
 
-def test_more_neighbours_than_the_rarest_class_has() -> None:
-    smote.sample(*training_fold(), k_neighbors=6)
-    with pytest.raises(UserError) as raised:
-        smote.sample(*training_fold(), k_neighbors=7)
-    assert str(raised.value) == (
-        "oversample.smote.k_neighbors is 7, but the rarest class has only 7 training images: "
-        "at most 6"
-    )
-
-
 @pytest.mark.parametrize("sample", [none.sample, augment.sample])
 def test_none_and_augment_add_no_row(sample: Any) -> None:
     added = sample(*training_fold())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.classes import FOLDS
-from tasks.split.folds import SplitError, assign, split_images
+from tasks.split.folds import assign, split_images
 from tasks.split.lesions import SAME_LESION
 
 METADATA = Path(__file__).parents[3] / "shared/ham10000/HAM10000_metadata.csv"
@@ -110,14 +110,6 @@ def test_depends_on_the_seed_alone(protocol: str) -> None:
     rows = split(table, protocol, seed=5)
     assert rows.equals(split(table.iloc[::-1], protocol, seed=5))
     assert not rows.equals(split(table, protocol, seed=6))
-
-
-def test_too_few_lesions_of_a_class() -> None:
-    """Nine lesions cannot stand in ten parts, however many images they have."""
-    few = made_up(0, LESIONS | {"df": 9})
-    with pytest.raises(SplitError, match=r"too few lesions for 10 stratified parts: df has 9\. "):
-        split(pd.concat([few, few.assign(image_id="again-" + few["image_id"])]))
-    assign(few, "lesion", validation=0.2, test=0.2, seed=0)  # five parts are enough
 
 
 def test_ids_that_look_like_numbers_keep_the_order_of_the_images(tmp_path: Path) -> None:

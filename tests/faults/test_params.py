@@ -1,0 +1,298 @@
+"""Faults of params.yaml: each is a line with its key, what is wrong and what is allowed."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import python
+from params import (
+    EXPERIMENT,
+    INPUTS,
+    NO_MAPPING,
+    PARAMS,
+    SECTIONS,
+    VARIANTS,
+    faults,
+    nested,
+    written,
+)
+
+from tasks.settings import DEEPEST, MODELS, NETWORKS, SAMPLERS, SettingsError, load
+
+FAULTS: dict[str, list[tuple[str, Any, str]]] = {
+    "unknown key": [
+        ("trian", {}, f"unknown key; allowed here: {SECTIONS}"),
+        ("download.url", "x", "unknown key; allowed here: source, synthetic"),
+        ("download.synthetic.images", 3, "unknown key; allowed here: lesions, seed"),
+        ("split.folds", 3, "unknown key; allowed here: seed, train, validation, test"),
+        ("oversample.smote.k", 3, "unknown key; allowed here: sampler, input, k_neighbors, seed"),
+        ("oversample.none.seed", 3, "unknown key; allowed here: sampler, input"),
+        ("train.plateau.wait", 3, "unknown key; allowed here: factor, patience, min_learning_rate"),
+        (
+            "experiments.baseline.epoch",
+            3,
+            "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
+            "learning_rate",
+        ),
+    ],
+    "unknown names": [
+        (
+            "oversample.smote.sampler",
+            "rose",
+            f"unknown sampler 'rose'; one of {', '.join(SAMPLERS)}",
+        ),
+        ("oversample.smote.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
+        ("experiments.baseline.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
+        ("embed.lite0.network", "lite1", f"unknown network 'lite1'; one of {', '.join(NETWORKS)}"),
+        (
+            "experiments.baseline.model",
+            "vgg",
+            f"unknown model 'vgg'; one of {', '.join(MODELS)}",
+        ),
+        (
+            "experiments.baseline.sampling",
+            "rose",
+            f"unknown sampling 'rose'; one of {VARIANTS}",
+        ),
+        ("experiments.baseline.split", "site", "must be 'lesion' or 'image' (is 'site')"),
+        ("experiments.Base_line", EXPERIMENT, "a name is made of a-z, 0-9 and dashes"),
+    ],
+    "out of range": [
+        ("split.train", 0.33, "must be a multiple of 0.05 (is 0.33)"),
+        ("split.test", -0.2, "must be more than 0 (is -0.2)"),
+        ("split.test", 1.0, "must be less than 1 (is 1.0)"),
+        ("preprocess.width", 4, "must be 8 or more (is 4)"),
+        ("preprocess.height", 601, "must be 600 or less (is 601)"),
+        ("train.learning_rate", float("nan"), "must be less than 1 (is nan)"),
+        ("experiments.baseline.runs", 0, "must be 1 or more (is 0)"),
+        ("train.epochs", 0, "must be 1 or more (is 0)"),
+        ("finetune.epochs", 0, "must be 1 or more (is 0)"),
+        ("tune.epochs", -3, "must be 1 or more (is -3)"),
+        ("train.epochs", float("inf"), "must be a whole number (is inf)"),
+        ("split.seed", 2**31, "must be 2147483647 or less (is 2147483648)"),
+        ("oversample.smote.seed", 2**32, "must be 2147483647 or less (is 4294967296)"),
+        ("download.synthetic.seed", -1, "must be 0 or more (is -1)"),
+        ("oversample.smote.k_neighbors", 0, "must be 1 or more (is 0)"),
+        ("evaluate.resamples", 99, "must be 100 or more (is 99)"),
+    ],
+    "wrong type": [
+        ("train.runs", True, "must be a whole number (is True)"),
+        ("train.runs", "3", "must be a whole number (is '3')"),
+        ("train.runs", 3.0, "must be a whole number (is 3.0)"),
+        ("split.seed", False, "must be a whole number (is False)"),
+        ("split.train", True, "must be a number (is True)"),
+        ("train.plateau.factor", "0.5", "must be a number (is '0.5')"),
+        ("oversample.smote.k_neighbors", True, "must be a whole number (is True)"),
+        ("oversample.augment.zoom_range", "0.1", "must be a number (is '0.1')"),
+        ("oversample.augment.horizontal_flip", 1, "must be true or false (is 1)"),
+        ("download.source", 3, "must be text (is 3)"),
+        ("download.source", "", "must not be empty (is '')"),
+        ("experiments.baseline.model", ["baseline"], "must be text (is ['baseline'])"),
+        ("train", 3, f"{NO_MAPPING} (is 3)"),
+        ("oversample.smote", [5], f"{NO_MAPPING} (is [5])"),
+        ("experiments.baseline", "baseline", f"{NO_MAPPING} (is 'baseline')"),
+    ],
+    "missing key": [
+        ("train.runs", None, "missing"),
+        ("train.plateau", None, "missing"),
+        ("evaluate", None, "missing"),
+        ("experiments.baseline.model", None, "missing"),
+        ("oversample.smote.sampler", None, "missing"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        pytest.param(*case, id=f"{kind}: {case[0]} = {case[1]!r:.30}")
+        for kind, cases in FAULTS.items()
+        for case in cases
+    ],
+)
+def test_one_fault_is_one_line_with_its_key(
+    tmp_path: Path, key: str, value: Any, message: str
+) -> None:
+    assert faults(written(tmp_path, nested(key, value))) == [f"{key}: {message}"]
+
+
+def test_fractions_not_1_are_shown_with_their_sum(tmp_path: Path) -> None:
+    assert faults(written(tmp_path, {"split": {"train": 0.6}})) == [
+        "split: train + validation + test must be 1 (is 0.6 + 0.1 + 0.2 = 0.9)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("train", 3),
+        ("oversample", {"sampler": "none", "input": "prepared"}),
+        ("oversample.smote", 3),
+        ("experiments", EXPERIMENT),
+    ],
+)
+def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: Any) -> None:
+    assert faults(written(tmp_path, nested(section, {1: value}))) == [
+        f"{section}.1: a key must be text: put it in quotes"
+    ]
+
+
+def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
+    changes = {
+        "split": {"train": 0.6},
+        "oversample": {"smote": {"k": 1, "seed": -1}, "weights": {"input": "raw"}},
+        "train": {"runs": 0, "epochs": "many"},
+        "experiments": {"baseline": {"sampling": "rose"}, "optimized": {"model": "vgg"}},
+        "seed": 1,
+    }
+    keys = [line.split(":")[0] for line in faults(written(tmp_path, changes))]
+    assert keys == [
+        "split",
+        "oversample.smote.seed",
+        "oversample.smote.k",
+        "oversample.weights.input",
+        "train.runs",
+        "train.epochs",
+        "experiments.optimized.model",
+        "seed",
+    ]
+
+
+def test_every_unknown_sampling_is_listed(tmp_path: Path) -> None:
+    changes = {"experiments": {name: {"sampling": "x"} for name in ("baseline", "optimized")}}
+    keys = [line.split(":")[0] for line in faults(written(tmp_path, changes))]
+    assert keys == ["experiments.baseline.sampling", "experiments.optimized.sampling"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", f"is empty: it must hold {SECTIONS}", id="empty file"),
+        pytest.param(
+            b"# nothing but a comment\n", f"is empty: it must hold {SECTIONS}", id="comments alone"
+        ),
+        pytest.param(b"- train\n", f": {NO_MAPPING} (is ['train'])", id="a list"),
+        pytest.param(b"train\n", f": {NO_MAPPING} (is 'train')", id="a word"),
+        pytest.param(
+            b"train: [1,\nsplit: 2\n",
+            "is not valid YAML: line 3: did not find expected ',' or ']'",
+            id="YAML syntax: an open bracket",
+        ),
+        pytest.param(
+            b"train:\n\truns: 3\n",
+            "is not valid YAML: line 2: found character that cannot start",
+            id="YAML syntax: a tab",
+        ),
+        pytest.param(
+            b"train: 2026-13-45\n", "is not valid YAML: month must be in 1..12", id="no such date"
+        ),
+        pytest.param(
+            b"train: 1\ntrain: 2\n",
+            'is not valid YAML: line 2: found duplicate key "train"',
+            id="YAML syntax: a key twice",
+        ),
+        pytest.param(
+            b"train: *shared\n",
+            "is not valid YAML: line 1: found undefined alias",
+            id="YAML syntax: an alias of nothing",
+        ),
+        pytest.param(
+            b"? {a: b}\n: 1\n",
+            "is not valid YAML: line 1: found unhashable key",
+            id="YAML syntax: a mapping as key",
+        ),
+        pytest.param(
+            b"train: 1\n---\nsplit: 2\n",
+            "is not valid YAML: line 2: but found another document",
+            id="two documents",
+        ),
+        pytest.param(
+            b"train: !!python/object/apply:os.system [exit]\n",
+            "is not valid YAML: line 1: could not determine a constructor",
+            id="a tag that runs code",
+        ),
+        pytest.param(
+            b"train: " + b"1" * 5000, "is not valid YAML: Exceeds the limit", id="endless number"
+        ),
+        pytest.param(b"train: \0\n", "is not valid YAML: unacceptable character", id="NUL"),
+        pytest.param(b"train: \xff\n", "cannot be read: 'utf-8' codec can't decode", id="bytes"),
+        pytest.param(
+            b"train: " + b"[" * 10**5, f", line 1: more than {DEEPEST} levels deep", id="brackets"
+        ),
+    ],
+)
+def test_file_that_is_no_settings_at_all(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError) as raised:
+        load(path)
+    assert str(raised.value).startswith(f"{path} {message}".replace(" :", ":").replace(" ,", ","))
+
+
+BOMB = "&a0 [lol]\n" + "".join(
+    f"x{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 7)
+)
+"""Written out it has 9 ** 7 words, 34 MB: five levels more, and no memory holds it."""
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("train.epochs", "must be a whole number"),
+        ("train.plateau", NO_MAPPING),
+        ("experiments", NO_MAPPING),
+        ("experiments.baseline", NO_MAPPING),
+        ("oversample.smote.k_neighbors", "must be a whole number"),
+        ("download.source", "must be text"),
+    ],
+)
+def test_anchor_bomb(tmp_path: Path, key: str, message: str) -> None:
+    """Where it stands is named, in a line, and at once."""
+    path = written(tmp_path, nested(key, "BOMB"))
+    path.write_text(f"x0: {BOMB}{path.read_text().replace('BOMB', '*a6')}")
+    start = time.monotonic()
+    lines = [line for line in faults(path) if not line.startswith("x")]
+    assert time.monotonic() - start < 5
+    (line,) = lines
+    assert line.startswith(f"{key}: {message} (is [[")
+    assert len(line) < 400
+
+
+def test_an_anchor_that_holds_itself(tmp_path: Path) -> None:
+    path = written(tmp_path, nested("train.epochs", "LOOP"))
+    path.write_text(path.read_text().replace("LOOP", "&loop [*loop]"))
+    (line,) = faults(path)
+    assert line.startswith("train.epochs: must be a whole number (is [")
+
+
+def test_a_number_that_python_does_not_write_out(tmp_path: Path) -> None:
+    path = written(tmp_path, nested("train.epochs", "NUMBER"))
+    path.write_text(path.read_text().replace("NUMBER", "-0x" + "f" * 6000))
+    assert faults(path) == ["train.epochs: must be 1 or more (is a number of 24000 bits)"]
+
+
+def test_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be read: .*Is a directory"):
+        load(tmp_path)
+
+
+def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"params\.yaml is missing: run from the project's top"):
+        load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("key", ["model", "sampling", "split"])
+@pytest.mark.parametrize("module", ["flows.pipeline", "flows.settings"])
+def test_name_that_does_not_exist_is_told_before_dvc_misses_a_file(
+    tmp_path: Path, module: str, key: str
+) -> None:
+    for name in ("dvc.yaml", ".dvc/config", ".dvcignore"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PARAMS.parent / name, tmp_path / name)
+    written(tmp_path, {"experiments": {"baseline": {key: "nosuch"}}})
+    done = python(tmp_path, "-m", module, PYTHONPATH=str(PARAMS.parent))
+    assert done.returncode == 1
+    assert f"params.yaml: experiments.baseline.{key}: " in done.stdout
+    assert len(done.stdout.splitlines()) == 1, done.stdout

@@ -1,0 +1,132 @@
+"""Classes too small: for the split's folds, for a sampler's neighbours, or with no image at all.
+
+tests/evaluate/test_experiment.py has more of what is undefined where one fold lacks a class.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made import made, stored
+from numpy.typing import NDArray
+
+from tasks.classes import CLASSES, FOLDS
+from tasks.clinical import LEVELS
+from tasks.errors import UserError
+from tasks.evaluate.experiment import score_experiment
+from tasks.evaluate.metrics import METRICS
+from tasks.evaluate.predictions import write_predictions
+from tasks.settings import SAMPLERS
+from tasks.split.folds import SplitError, assign
+
+NEIGHBOURS = {"smote": "k_neighbors", "smotenc": "k_neighbors", "adasyn": "n_neighbors"}
+
+
+def data_set(**lesions: int) -> pd.DataFrame:
+    """So many lesions of each class, of two images each; 30 where nothing is said."""
+    numbers = dict.fromkeys(CLASSES, 30) | lesions
+    rows = [
+        (f"{dx}-{number}-{image}", f"{dx}-{number}", dx)
+        for dx, count in numbers.items()
+        for number in range(count)
+        for image in range(2)
+    ]
+    return pd.DataFrame(rows, columns=["image_id", "lesion_id", "dx"])
+
+
+def training_fold(**counts: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """So many images of each class, 20 where nothing is said, of noise."""
+    numbers = dict.fromkeys(CLASSES, 20) | counts
+    draw = np.random.default_rng(0)
+    labels = draw.permutation(np.repeat(np.arange(len(CLASSES)), list(numbers.values())))
+    images = draw.integers(0, 256, (len(labels), 4, 5, 3)).astype(np.uint8)
+    return images, labels, draw.integers(0, LEVELS, (len(labels), 3))
+
+
+@pytest.mark.parametrize("protocol", ["lesion", "image"])
+def test_fewer_lesions_than_folds(protocol: str) -> None:
+    """Every such class at once; by image too, though there are images enough."""
+    few = data_set(df=9, vasc=1)
+    with pytest.raises(SplitError) as raised:
+        assign(few, protocol, validation=0.1, test=0.2, seed=0)
+    assert str(raised.value) == (
+        "too few lesions for 10 stratified parts: df has 9, vasc has 1. Set the shares of split in "
+        "params.yaml to multiples of a larger fraction, or take more data"
+    )
+    larger = data_set(df=9, vasc=5)  # the remedy: five parts
+    assign(larger, protocol, validation=0.2, test=0.2, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("protocol", ["lesion", "image"])
+def test_as_many_lesions_as_folds(protocol: str, seed: int) -> None:
+    rows = assign(data_set(df=20), protocol, validation=0.05, test=0.05, seed=seed)
+    counts = pd.crosstab(rows["dx"], rows["fold"])
+    assert (counts[list(FOLDS)] > 0).all(axis=None)
+
+
+@pytest.mark.parametrize("name", sorted(NEIGHBOURS))
+@pytest.mark.parametrize(("images", "neighbours"), [(5, 5), (1, 5), (5, 8), (2, 2)])
+def test_no_more_images_than_neighbours(name: str, images: int, neighbours: int) -> None:
+    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    key = NEIGHBOURS[name]
+    with pytest.raises(UserError) as raised:
+        sample(*training_fold(df=images), **{key: neighbours})
+    assert str(raised.value) == (
+        f"oversample.{name}.{key} is {neighbours}, but the rarest class has only {images} training "
+        f"images: at most {images - 1}"
+    )
+    if images > 1:
+        added = sample(*training_fold(df=images), **{key: images - 1})
+        assert (added.labels == CLASSES.index("df")).any()
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - set(NEIGHBOURS)))
+def test_one_image_of_a_class(name: str) -> None:
+    """Samplers that need no neighbours make do."""
+    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    added = sample(*training_fold(df=1))
+    assert np.isfinite(added.images.astype(float)).all()
+    assert np.isfinite(added.class_weights).all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_class_absent_from_training(name: str) -> None:
+    """Nothing is made of it, and its weight is a number."""
+    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    added = sample(*training_fold(df=0))
+    assert CLASSES.index("df") not in added.labels
+    assert np.isfinite(added.class_weights).all()
+
+
+@pytest.mark.parametrize("protocol", ["lesion", "image"])
+def test_class_absent_from_the_data_set(protocol: str) -> None:
+    """As a data set of one's own may be; the other classes are in every fold."""
+    rows = assign(data_set(df=0), protocol, validation=0.1, test=0.2, seed=0)
+    counts = pd.crosstab(rows["dx"], rows["fold"])
+    assert set(counts.index) == set(CLASSES) - {"df"}
+    assert (counts[list(FOLDS)] > 0).all(axis=None)
+
+
+@pytest.mark.parametrize("fold", ["test", "validation and test"])
+def test_metrics_of_a_class_absent_from_a_fold_are_null(fold: str, tmp_path: Path) -> None:
+    absent = ("df",)
+    validation = made(0, absent=absent if "validation" in fold else ())
+    write_predictions(tmp_path / "p.parquet", stored(validation, made(1, absent=absent)))
+    score_experiment.work(tmp_path, predictions=tmp_path / "p.parquet", resamples=100, seed=0)
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    found: dict[str, Any] = json.loads(
+        (tmp_path / "metrics.json").read_text(), parse_constant=refuse
+    )
+    undefined = {name for name in METRICS if found[name]["mean"] is None}
+    assert undefined == {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}
+    assert found["classes"]["df"]["images"] == 0
+    assert found["classes"]["df"]["sensitivity"] == {"mean": None, "low": None, "high": None}
+    assert found["classes"]["mel"]["sensitivity"]["mean"] > 0
