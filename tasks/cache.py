@@ -28,6 +28,8 @@ from typing import Any, TypeGuard
 import psutil
 from prefect import Task, task
 from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.serializers import JSONSerializer
+from prefect.settings import get_current_settings
 
 from tasks import process
 from tasks.errors import UserError
@@ -210,6 +212,36 @@ def keep(folder: Path) -> dict[str, str]:
     return products
 
 
+def forget_foreign(key: str) -> None:
+    """Remove the record of finished work under `key`, unless it is one that `CachedTask` writes.
+
+    Prefect reads a record by what the record itself asks for, which may be a pickle; and a record
+    that a kill or a full disk left half written stops it. The work is then done anew.
+    """
+    record = get_current_settings().results.local_storage_path / key
+    try:
+        content = json.loads(record.read_text())
+        ours = content["metadata"]["serializer"] == JSONSerializer().model_dump(mode="json")
+        ours = ours and are_products(json.loads(content["result"]))
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        ours = False
+    if not ours:
+        record.unlink(missing_ok=True)
+
+
+def are_products(value: Any) -> bool:
+    """Whether `value` is what `keep` returns: no name or hash in it leads out of a folder."""
+    return isinstance(value, dict) and all(
+        name not in ("", ".", "..")
+        and "/" not in name
+        and isinstance(sha256, str)
+        and re.fullmatch("[0-9a-f]{64}", sha256)
+        for name, sha256 in value.items()
+    )
+
+
 def kept(products: dict[str, str]) -> bool:
     """Whether the store holds every product, undamaged."""
     return all(
@@ -297,6 +329,7 @@ class CachedTask:
         """
         labelled = self.task.with_options(task_run_name=label)
         given = (key_of(self.work, inputs), inputs, unkeyed or {})
+        forget_foreign(given[0])
         future = labelled.submit(*given)
 
         def finish() -> list[str]:
