@@ -5,6 +5,7 @@ python -m flows.train EXPERIMENT
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import CachedTask, leave_only
+from tasks.cache import CachedTask, Pending, leave_only
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.oversample.variant import Added, read_variant
@@ -50,10 +51,29 @@ def train(settings: Settings, experiment: str) -> None:
             )
             for name, seed in seeds.items()
         ]
+        wait_for_all(experiment, waiting)
         for name, finish in zip(seeds, waiting, strict=True):
             leave_only(folder / name, finish())
     leave_only(folder, seeds)
     leave_only(seconds, [f"{name}.json" for name in seeds])
+
+
+def wait_for_all(experiment: str, waiting: Sequence[Pending]) -> None:
+    """Wait for every seed.
+
+    Raises UserError with what each one that failed said. No model is then in place, so that those
+    of the last good run stay together; the others are kept in the task cache.
+    """
+    said = []
+    for seed, pending in enumerate(waiting):
+        try:
+            pending.waited()
+        except UserError as error:
+            said.append(f"{experiment}, seed {seed}: {error}")
+    if said:
+        sound = len(waiting) - len(said)
+        said.append(f"{sound} of {len(waiting)} seeds are finished and kept for the next run")
+        raise UserError("\n".join(said))
 
 
 def check_input(setup: Experiment, input: str, added: Added) -> None:
