@@ -79,9 +79,12 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in REMEDIES:
+        # numpy has no number for a file that became full: "74700 requested and 19872 written".
+        full = error.errno is None and "requested and" in str(error)
+        number = errno.ENOSPC if full else error.errno
+        if number not in REMEDIES:
             raise
-        raise cannot_write(error.errno, str(error.filename2 or error.filename or place)) from None
+        raise cannot_write(number, str(error.filename2 or error.filename or place)) from None
     except process.ProcessError as error:  # of a child comes the traceback
         number = errno_of(str(error))
         if number not in REMEDIES:
@@ -97,6 +100,8 @@ def errno_of(said: str) -> int:
     if "was ended by SIGBUS" in said:
         return errno.ENOSPC
     *_, last = said.strip().splitlines() or [""]
+    if re.search("OSError: .*requested and", last):
+        return errno.ENOSPC
     found = re.search(r"Error: .*errno\W*(\d+)", last, re.IGNORECASE)
     return int(found[1]) if found else 0
 
@@ -208,7 +213,10 @@ def is_reference(value: Any) -> TypeGuard[str]:
 def syntax_tree(text: str) -> ast.Module:
     """The syntax tree of a module, without its docstrings and other bare strings."""
     with parsing:
-        tree = ast.parse(text)
+        try:
+            tree = ast.parse(text)
+        except SystemError:  # a library parsed something in a thread of its own
+            tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [
