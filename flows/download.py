@@ -40,8 +40,10 @@ def download(settings: Settings) -> None:
             )
             for file in files
         ]
-        for finish in waiting:
-            finish()
+        for pending in waiting:
+            pending.waited()
+    for finish in waiting:  # only when all are there: the last good ones stay together
+        finish()
     leave_only(RAW, [file.name for file in files])
 
 

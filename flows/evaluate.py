@@ -10,6 +10,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
+from tasks.cache import Pending
 from tasks.evaluate.experiment import collect_histories, predict_experiment, score_experiment
 from tasks.progress import Bar
 from tasks.settings import Settings
@@ -26,7 +27,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
     predictions = PREDICTIONS / f"{experiment}.parquet"
     with Bar(f"evaluate {experiment}", runs, "run") as bar:
         part = bar.part(runs)
-        predict_experiment.submit(
+        predicted = predict_experiment.submit(
             predictions.parent,
             label=f"predict {experiment}",
             aside={"predictions.parquet": predictions},
@@ -35,31 +36,36 @@ def evaluate(settings: Settings, experiment: str) -> None:
             images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
             split=Path(f"data/splits/{setup.split}.csv"),
-        )()
+        )
+        predicted.waited()
         part.end()
-    collect_histories.submit(
+    histories = collect_histories.submit(
         Path("plots/history"),
         label=f"histories of {experiment}",
         histories_of=[folder / "history.csv" for folder in models],
         name=experiment,
-    )()
-    score(settings, experiment)
+    )
+    scored = score(settings, experiment, predicted.in_store("predictions.parquet"))
+    histories.waited()
+    scored.waited()
+    for finish in (predicted, histories, scored):  # only now: they stay or change together
+        finish()
 
 
-def score(settings: Settings, experiment: str) -> None:
+def score(settings: Settings, experiment: str, predictions: Path) -> Pending:
     """`metrics/`, and the plots that are drawn from predictions, of one experiment."""
     plots = ("confusion", "roc", "calibration", "decision")
-    score_experiment.submit(
+    return score_experiment.submit(
         Path("metrics"),
         label=f"score {experiment}",
         aside={
             "metrics.json": Path("metrics") / f"{experiment}.json",
             **{f"{plot}.csv": Path("plots") / plot / f"{experiment}.csv" for plot in plots},
         },
-        predictions=PREDICTIONS / f"{experiment}.parquet",
+        predictions=predictions,
         resamples=settings.evaluate.resamples,
         seed=settings.evaluate.seed,
-    )()
+    )
 
 
 def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:

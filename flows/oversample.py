@@ -32,7 +32,9 @@ def oversample(settings: Settings, sampling: str) -> None:
         )
         for protocol in Protocol
     ]
-    for finish in waiting:
+    for pending in waiting:
+        pending.waited()
+    for finish in waiting:  # only when both went well: the last good ones stay together
         finish()
 
 

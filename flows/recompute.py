@@ -24,9 +24,10 @@ def recompute(settings: Settings) -> None:
     """Metrics and plots of each experiment, then tables and ranking."""
     with Bar("recompute", len(settings.experiments), "experiment") as bar:
         for experiment in settings.experiments:
-            score(settings, experiment)
+            score(settings, experiment, PREDICTIONS / f"{experiment}.parquet")()
             bar.advance()
-    tables(settings)
+    for finish in tables(settings):
+        finish()
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.split import Protocol
 from flows.stage import run
+from tasks.cache import Pending
 from tasks.report.collect import write_classes, write_tables
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.report.ranking import rank_experiments
@@ -23,8 +24,8 @@ FIGURES = REPORTS / "figures"
 @flow(name="report")
 def report(settings: Settings) -> None:
     """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
-    tables(settings)
-    write_classes.submit(
+    pieces = tables(settings)
+    classes = write_classes.submit(
         REPORTS,
         label="class distribution",
         splits={protocol: Path(f"data/splits/{protocol}.csv") for protocol in Protocol},
@@ -35,22 +36,28 @@ def report(settings: Settings) -> None:
             }
             for protocol in Protocol
         },
-    )()
-    draw_classes.submit(FIGURES, label="figures 1 and 2", classes=REPORTS / "classes.csv")()
-    draw_networks.submit(
+    )
+    counted = classes.in_store("classes.csv")
+    pieces.append(classes)
+    pieces.append(draw_classes.submit(FIGURES, label="figures 1 and 2", classes=counted).waited())
+    networks = draw_networks.submit(
         FIGURES,
         label="figures 3 and 4",
         models={model: f"tasks.train.models.{model}:build" for model in NUMBERS},
         width=settings.preprocess.width,
         height=settings.preprocess.height,
-    )()
-    draw_runs.submit(
+    )
+    pieces.append(networks.waited())
+    runs = draw_runs.submit(
         FIGURES,
         label="figures 5 to 9",
         predictions=files(settings, Path("predictions"), "parquet"),
         histories=files(settings, Path("plots/history"), "csv"),
         confusion=files(settings, Path("plots/confusion"), "csv"),
-    )()
+    )
+    pieces.append(runs.waited())
+    for finish in pieces:  # only now: they stay or change together
+        finish()
 
 
 def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:
@@ -62,7 +69,7 @@ def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, 
     return found
 
 
-def tables(settings: Settings) -> None:
+def tables(settings: Settings) -> list[Pending]:
     """`tables.md`, `experiments.md` and `ranking.csv`: what predictions and metrics suffice for."""
     splits = [(name, experiment.split) for name, experiment in settings.experiments.items()]
     predictions = {name: Path("predictions") / f"{name}.parquet" for name, _ in splits}
@@ -70,7 +77,7 @@ def tables(settings: Settings) -> None:
         "resamples": settings.evaluate.resamples,
         "seed": settings.evaluate.seed,
     }
-    write_tables.submit(
+    written = write_tables.submit(
         REPORTS,
         label="tables",
         splits=splits,
@@ -78,10 +85,11 @@ def tables(settings: Settings) -> None:
         metrics={name: Path("metrics") / f"{name}.json" for name, _ in splits},
         predictions=predictions,
         **bootstrap,
-    )()
-    rank_experiments.submit(
+    ).waited()
+    ranked = rank_experiments.submit(
         REPORTS, label="ranking", splits=splits, predictions=predictions, **bootstrap
-    )()
+    ).waited()
+    return [written, ranked]
 
 
 def main() -> None:

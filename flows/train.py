@@ -5,6 +5,7 @@ python -m flows.train EXPERIMENT
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +13,11 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import CachedTask, leave_only
+from tasks.cache import CachedTask, Pending, leave_only
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.oversample.variant import Added, read_variant
-from tasks.progress import Bar
+from tasks.progress import Bar, Part
 from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings
 from tasks.train.finetune_seed import finetune_seed
 from tasks.train.seed import train_seed
@@ -51,11 +52,30 @@ def train(settings: Settings, experiment: str) -> None:
             )
             for (name, seed), part in zip(seeds.items(), parts, strict=True)
         ]
-        for name, finish, part in zip(seeds, waiting, parts, strict=True):
+        wait_for_all(experiment, waiting, parts)
+        for name, finish in zip(seeds, waiting, strict=True):
             leave_only(folder / name, finish())
-            part.end()
     leave_only(folder, seeds)
     leave_only(seconds, [f"{name}.json" for name in seeds])
+
+
+def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Part]) -> None:
+    """Wait for every seed. parts: of the bar, one a seed.
+
+    Raises UserError with what each one that failed said. No model is then in place, so that those
+    of the last good run stay together; the others are kept in the task cache.
+    """
+    said = []
+    for seed, (pending, part) in enumerate(zip(waiting, parts, strict=True)):
+        try:
+            pending.waited()
+            part.end()
+        except UserError as error:
+            said.append(f"{experiment}, seed {seed}: {error}")
+    if said:
+        sound = len(waiting) - len(said)
+        said.append(f"{sound} of {len(waiting)} seeds are finished and kept for the next run")
+        raise UserError("\n".join(said))
 
 
 def check_input(setup: Experiment, input: str, added: Added) -> None:

@@ -11,6 +11,7 @@ A product that is gone from the store or damaged there is made anew.
 """
 
 import ast
+import errno
 import functools
 import hashlib
 import importlib.metadata
@@ -30,6 +31,8 @@ from typing import Any, TypeGuard
 import psutil
 from prefect import Task, task
 from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.serializers import JSONSerializer
+from prefect.settings import get_current_settings
 
 from tasks import process
 from tasks.errors import UserError
@@ -42,6 +45,16 @@ HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 WORK = f"work-{HOST}-"
 parsing = threading.Lock()
 """CPython 3.11 counts the depth of all threads' parsers in one place and raises SystemError."""
+
+REMEDIES = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EDQUOT: "make room, or have your quota raised",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`)",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+}
+"""What is to be done where a file cannot be written."""
 
 LIBRARIES = (
     "imbalanced-learn",
@@ -66,20 +79,68 @@ class ChangedInputError(UserError):
 
 
 @contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Raise UserError, with what is to be done, where the block cannot write under `place`."""
+    try:
+        yield
+    except OSError as error:
+        # numpy has no number for a file that became full: "74700 requested and 19872 written".
+        full = error.errno is None and "requested and" in str(error)
+        number = errno.ENOSPC if full else error.errno
+        if number not in REMEDIES:
+            raise
+        raise cannot_write(number, str(error.filename2 or error.filename or place)) from None
+    except process.ProcessError as error:  # of a child comes the traceback
+        number = errno_of(str(error))
+        if number not in REMEDIES:
+            raise
+        raise cannot_write(number, str(place)) from None
+
+
+def errno_of(said: str) -> int:
+    """The number of the OSError that a child ended with, by what is said of it; 0 for none.
+
+    Of a file that is mapped into memory and finds no room the kernel says by a signal.
+    """
+    if "was ended by SIGBUS" in said:
+        return errno.ENOSPC
+    *_, last = said.strip().splitlines() or [""]
+    if re.search("OSError: .*requested and", last):
+        return errno.ENOSPC
+    found = re.search(r"Error: .*errno\W*(\d+)", last, re.IGNORECASE)
+    return int(found[1]) if found else 0
+
+
+def cannot_write(number: int, place: str) -> UserError:
+    return UserError(f"{place}: {os.strerror(number)}: {REMEDIES[number]}, and run it again")
+
+
+def need_room(folder: Path, size: int) -> None:
+    """Raise UserError where the disk that `folder` is on has no room for `size` bytes.
+
+    Before a file is written by mapping it into memory: the kernel kills who does so on a full disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < size:
+        raise cannot_write(errno.ENOSPC, str(folder))
+
+
+@contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to `path` at the end, removed on an error.
 
     What a kill leaves there goes when `path` is written again: so the name is always the same.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The name keeps its suffix, which some writers go by.
     beside = path.with_name(f".part-{path.name}")
-    beside.unlink(missing_ok=True)
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)
+        try:
+            yield beside
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def leave_only(folder: Path, names: Iterable[str]) -> None:
@@ -157,7 +218,10 @@ def is_reference(value: Any) -> TypeGuard[str]:
 def syntax_tree(text: str) -> ast.Module:
     """The syntax tree of a module, without its docstrings and other bare strings."""
     with parsing:
-        tree = ast.parse(text)
+        try:
+            tree = ast.parse(text)
+        except SystemError:  # a library parsed something in a thread of its own
+            tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [
@@ -215,6 +279,36 @@ def keep(folder: Path) -> dict[str, str]:
     return products
 
 
+def forget_foreign(key: str) -> None:
+    """Remove the record of finished work under `key`, unless it is one that `CachedTask` writes.
+
+    Prefect reads a record by what the record itself asks for, which may be a pickle; and a record
+    that a kill or a full disk left half written stops it. The work is then done anew.
+    """
+    record = get_current_settings().results.local_storage_path / key
+    try:
+        content = json.loads(record.read_text())
+        ours = content["metadata"]["serializer"] == JSONSerializer().model_dump(mode="json")
+        ours = ours and are_products(json.loads(content["result"]))
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        ours = False
+    if not ours:
+        record.unlink(missing_ok=True)
+
+
+def are_products(value: Any) -> bool:
+    """Whether `value` is what `keep` returns: no name or hash in it leads out of a folder."""
+    return isinstance(value, dict) and all(
+        name not in ("", ".", "..")
+        and "/" not in name
+        and isinstance(sha256, str)
+        and re.fullmatch("[0-9a-f]{64}", sha256)
+        for name, sha256 in value.items()
+    )
+
+
 def kept(products: dict[str, str]) -> bool:
     """Whether the store holds every product, undamaged."""
     return all(
@@ -269,7 +363,7 @@ class CachedTask:
                     )
 
             end_with_parent()
-            with scratch() as folder:
+            with writing(STORE), scratch() as folder:
                 with slot(STORE / "slots" / HOST):
                     check()  # it may have waited long for its slot
                     work(Path(folder), **inputs, **unkeyed)
@@ -294,7 +388,7 @@ class CachedTask:
         aside: dict[str, Path] | None = None,
         unkeyed: dict[str, Any] | None = None,
         **inputs: Any,
-    ) -> Callable[[], list[str]]:
+    ) -> "Pending":
         """Start the task on the flow's task runner.
 
         Parameters
@@ -303,17 +397,13 @@ class CachedTask:
         label: the name of the task run, for people.
         aside: see `put_in_place`.
         unkeyed: keywords of the function that have no part in the result, such as `report`.
-
-        Returns
-        -------
-        A function that waits for the task, raises what it raised, puts its products in place and
-        returns the names of those in `out`.
         """
         labelled = self.task.with_options(task_run_name=label)
         given = (key_of(self.work, inputs), inputs, unkeyed or {})
+        forget_foreign(given[0])
         future = labelled.submit(*given)
 
-        def finish() -> list[str]:
+        def finish() -> dict[str, str]:
             try:
                 products = future.result()
             except Exception:
@@ -321,11 +411,38 @@ class CachedTask:
             except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the rest
                 process.end_all()
                 raise
-            if not kept(products):
-                products = labelled.with_options(refresh_cache=True)(*given)
-            return put_in_place(products, out, aside or {})
+            return products if kept(products) else labelled.with_options(refresh_cache=True)(*given)
 
-        return finish
+        return Pending(finish, out, aside or {})
+
+
+class Pending:
+    """A task that was submitted; to be called for its products."""
+
+    def __init__(
+        self, finish: Callable[[], dict[str, str]], out: Path, aside: dict[str, Path]
+    ) -> None:
+        self.finish, self.out, self.aside = finish, out, aside
+
+    @functools.cached_property
+    def products(self) -> dict[str, str]:
+        return self.finish()
+
+    def waited(self) -> "Pending":
+        """The same, once the task has ended and its products are in the store.
+
+        Raises what the task raised.
+        """
+        _ = self.products
+        return self
+
+    def in_store(self, name: str) -> Path:
+        """A product that is not in place yet, for a task that works with it."""
+        return object_path(self.products[name])
+
+    def __call__(self) -> list[str]:
+        """The same, put the products in place, and return the names of those in the folder."""
+        return put_in_place(self.products, self.out, self.aside)
 
 
 def cached(name: str) -> Callable[[Callable[..., None]], CachedTask]:
