@@ -248,10 +248,16 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        *("http://", "http://[", "http://exa mple", f"http://{'a' * 300}"),
-        *("http://127.0.0.1:99999", "a\0b", "\ud800", "nowhere", "/dev/null"),
+        pytest.param("http://", id="no host"),
+        pytest.param("http://[", id="half an address"),
+        pytest.param("http://exa mple", id="space in a host"),
+        pytest.param(f"http://{'a' * 300}", id="endless host"),
+        pytest.param("http://127.0.0.1:99999", id="no such port"),
+        pytest.param("a\0b", id="NUL in a path"),
+        pytest.param("\ud800", id="half a surrogate pair"),
+        pytest.param("nowhere", id="no such folder"),
+        pytest.param("/dev/null", id="no folder"),
     ],
-    ids=ascii,
 )
 def test_source_that_is_none(source: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError):
