@@ -100,7 +100,7 @@ def announce(news: "queue.Queue[str]", address: str, future: PrefectFuture[Any])
 def run_dag(graph: Graph, *, force: bool, jobs: int) -> dict[str, str]:
     """Bring the stages of `graph` up to date with `jobs` pieces of work at once.
 
-    Leaves what `dvc repro` would leave, dvc.lock to the byte.
+    Leaves what `dvc repro` would leave, dvc.lock to the byte. The caller is `alone`.
 
     Raises StageError when a stage fails; what does not depend on it has then run.
     """
