@@ -5,7 +5,9 @@
 prints a picture of it.
 """
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import Stage
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from tasks.errors import UserError
+
+ALONE = Path(".prefect/pipeline.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
 
 Graph = Mapping[str, frozenset[str]]
@@ -68,6 +73,29 @@ def reproduce(address: str, *, force: bool) -> bool:
     """Run one stage if it is not up to date, as `dvc repro --single-item` does; whether it ran."""
     with open_repo() as repo:
         return bool(repo.reproduce(address, single_item=True, force=force))
+
+
+@contextmanager
+def alone(path: Path = ALONE) -> Iterator[None]:
+    """Hold a lock that the kernel frees with this process, however that ends.
+
+    Raises UserError when another process holds it: of two runs at once each would find stages of
+    the other's busy, and fail in the midst.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UserError(
+                f"{Path.cwd()}: another run of the whole DAG (process {lock.read()}) is at work "
+                "here: wait until it ends, and run this again"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def lock_order(lock: Path) -> list[str]:

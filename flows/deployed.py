@@ -15,7 +15,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.compare import compare_with
-from flows.dag import open_repo, read_graph
+from flows.dag import alone, open_repo, read_graph
 from flows.runs import sign
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
@@ -54,9 +54,10 @@ def bring_up_to_date(
     targets: Sequence[str], force: bool, jobs: int | None, compare_to: str | None
 ) -> State[Any]:
     """Run the DAG of the working directory, make the artifacts, and say what moved."""
-    with open_repo() as repo:
-        graph = read_graph(repo, targets)
-    run_dag(graph, force=force, jobs=jobs or cores())
+    with alone():
+        with open_repo() as repo:
+            graph = read_graph(repo, targets)
+        run_dag(graph, force=force, jobs=jobs or cores())
     show("metrics", Path("reports/experiments.md").read_text())
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:

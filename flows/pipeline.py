@@ -7,12 +7,13 @@ is to be done, nothing starts.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from dvc.exceptions import DvcException
 
-from flows.dag import changed_stages, forget_dead_locks, hold_repo, read_graph
+from flows.dag import alone, changed_stages, forget_dead_locks, hold_repo, read_graph
 from tasks.errors import UserError
 from tasks.settings import load
 from tasks.slots import cores
@@ -37,25 +38,35 @@ def main(
     """Bring every stage up to date, independent ones side by side."""
     try:
         load()
-        forget_dead_locks()
-        with hold_repo() as repo:
-            graph = read_graph(repo, target or [])
-            changed = set(graph) if force else changed_stages(repo, graph)
-        if dry:
-            print("\n".join(f"would run {address}" for address in graph if address in changed))
-        if not changed:
-            print(f"up to date: {len(graph)} stages")
-        if dry or not changed:
-            return
-        # Imported only now: Prefect takes longer to import than DVC to see that all is well.
-        from flows.side_by_side import run_dag
-
-        ended = run_dag(graph, force=force, jobs=jobs, pool=pool)
+        with alone():
+            ended = bring_up_to_date(target or [], jobs, force, dry, pool)
     except (UserError, DvcException) as error:
         print(f"pipeline: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    if not ended:
+        return
     cached = sum(name == "Cached" for name in ended.values())
     print(f"done: {len(ended) - cached} stages run, {cached} up to date")
+
+
+def bring_up_to_date(
+    target: Sequence[str], jobs: int, force: bool, dry: bool, pool: str | None
+) -> dict[str, str]:
+    """Say what there is to do, and do it unless `dry`; the final state of each stage."""
+    forget_dead_locks()
+    with hold_repo() as repo:
+        graph = read_graph(repo, target)
+        changed = set(graph) if force else changed_stages(repo, graph)
+    if dry:
+        print("\n".join(f"would run {address}" for address in graph if address in changed))
+    if not changed:
+        print(f"up to date: {len(graph)} stages")
+    if dry or not changed:
+        return {}
+    # Imported only now: Prefect takes longer to import than DVC to see that all is well.
+    from flows.side_by_side import run_dag
+
+    return run_dag(graph, force=force, jobs=jobs, pool=pool)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def run_dag(graph: Graph, *, force: bool, jobs: int, pool: str | None = None) ->
     """Bring the stages of `graph` up to date with `jobs` pieces of work at once.
 
     pool: a work pool to send them to, whose workers then decide how many run at once. Leaves what
-    `dvc repro` would leave, dvc.lock to the byte.
+    `dvc repro` would leave, dvc.lock to the byte. The caller is `alone`.
 
     Raises StageError when a stage fails; what does not depend on it has then run. UserError as
     `check_elsewhere` does.
