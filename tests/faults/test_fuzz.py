@@ -43,9 +43,9 @@ T = TypeVar("T")
 
 
 def cases(number: int) -> Callable[[Any], Any]:
-    """So many cases, twenty times as many in the slow suite. The same ones every time but there."""
+    """So many cases, ten times as many in the slow suite. The same ones every time but there."""
     return settings(
-        max_examples=20 * number if SLOW else number,
+        max_examples=10 * number if SLOW else number,
         deadline=None,
         derandomize=not SLOW,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -72,7 +72,7 @@ CELL = st.one_of(
 ROW = st.one_of(
     st.lists(CELL, min_size=5, max_size=9),
     st.tuples(
-        st.sampled_from(["L1", "L2", "L3"]),
+        st.sampled_from(["L1", "L2", "L3", "L1", "L2", ""]),
         st.sampled_from([f"I{number}" for number in range(9)]),
         st.sampled_from(CLASSES),
         st.just("histo"),
@@ -231,6 +231,30 @@ def test_params_values(changes: list[tuple[Any, str, Any]], tmp_path: Path) -> N
             section[f"{key}-too" if what == "add" else key] = value
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8", errors="replace")
+    assert_loads_or_is_refused(path)
+
+
+RAW = st.one_of(
+    st.sampled_from(
+        ["2026-13-45", "1" * 5000, "-0x" + "f" * 6000, "&a [*a]", "*nothing", "[" * 500]
+    ),
+    st.sampled_from(
+        ["!!int x", "!!float x", "!!timestamp x", "!!binary x", "!!set {a}", "!!omap x"]
+    ),
+    st.sampled_from(["!!python/name:os.system", "<<: 1", "{{", "'", '"\\ud800"', "? x", "%YAML 9"]),
+    st.text("[]{}&*!|>'\"%@`,?:-#~ 0x1.e\t\n", max_size=12),
+)
+"""What stands after a key, as it is written."""
+
+
+@cases(80)
+@given(line=st.integers(0, 200), value=RAW)
+def test_params_text(line: int, value: str, tmp_path: Path) -> None:
+    lines = PARAMS.read_text().splitlines()
+    place = line % len(lines)
+    lines[place] = f"{lines[place].split(':')[0]}: {value}"
+    path = tmp_path / "params.yaml"
+    path.write_text("\n".join(lines))
     assert_loads_or_is_refused(path)
 
 
