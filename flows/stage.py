@@ -12,8 +12,9 @@ import psutil
 from prefect import Flow
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.inputs import refuse_damaged
 from flows.runs import sign
-from flows.server import alive, owner_process, server
+from flows.server import alive, began, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
 from tasks.settings import Settings, load
@@ -33,6 +34,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         threading.Thread(target=end_with, args=(owner_process(),), daemon=True).start()
         settings = load()
         refuse_unknown(settings, arguments)
+        refuse_damaged(os.environ.get("DVC_STAGE"))
         sweep()
         with server():
             runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=jobs())
@@ -87,7 +89,7 @@ def log_path(folder: Path, stage: str) -> Path:
 
 
 def end_with(owner: psutil.Process) -> None:
-    began = owner.create_time()
-    while alive(owner.pid, began):
+    since = began(owner)
+    while alive(owner.pid, since):
         time.sleep(0.5)
     os._exit(1)

@@ -63,6 +63,15 @@ class Site:
         if name == "server":
             wait_for(lambda: answers(self.api))
 
+    def deploy(self) -> None:
+        """Make the work pool, and register the deployments."""
+        for arguments in (
+            ("work-pool", "create", "lesionflow", "--type", "process", "--overwrite"),
+            ("deploy", "--all"),
+        ):
+            done = self.prefect(*arguments)
+            assert done.returncode == 0, done.stdout + done.stderr
+
     def post(self, path: str, **content: Any) -> Any:
         def answer() -> httpx.Response | None:
             response = httpx.post(f"{self.api}{path}", json=content, timeout=60)
@@ -104,6 +113,11 @@ class Site:
         return [run["name"] for run in found]
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with all its children."""
     parent = psutil.Process(process.pid)
@@ -124,17 +138,10 @@ def answers(api: str) -> bool:
 def site(project: Path, tmp_path: Path) -> Iterator[Site]:
     """Server, pool, worker and deployments for a project whose results are committed."""
     commit(project)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    made = Site(project, tmp_path / "home", port)
+    made = Site(project, tmp_path / "home", free_port())
     try:
         made.start("server")
-        for arguments in (
-            ("work-pool", "create", "lesionflow", "--type", "process", "--overwrite"),
-            ("deploy", "--all"),
-        ):
-            done = made.prefect(*arguments)
-            assert done.returncode == 0, done.stdout + done.stderr
+        made.deploy()
         made.start("worker")
         yield made
         ended = [name for name, process in made.processes.items() if process.poll() is not None]
