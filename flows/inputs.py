@@ -6,6 +6,7 @@ status` says that all is up to date. What a stage then computed would be a wrong
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tasks.errors import UserError
 
 LOCK = Path("dvc.lock")
 CACHE = Path(".dvc/cache/files/md5")
+PAUSE = 0.05  # seconds
 
 
 def refuse_damaged(address: str | None) -> None:
@@ -25,34 +27,52 @@ def refuse_damaged(address: str | None) -> None:
     """
     if address is None or not LOCK.exists():
         return
-    stages = YAML(typ="safe").load(LOCK)["stages"]
-    wanted = [dep["path"] for dep in stages.get(address, {}).get("deps", [])] or dependencies(
-        address
-    )
+    fault = ""
+    for _ in range(2):  # a stage that has just ended may have been on its way into dvc.lock
+        if not (fault := damaged(address, stages_of_lock())):
+            return
+        time.sleep(PAUSE)
+    raise UserError(fault)
+
+
+def stages_of_lock() -> dict[str, Any]:
+    """Read dvc.lock; DVC writes it in pieces, for a stage that ends beside this one."""
+    text, before = LOCK.read_text(encoding="utf-8"), ""
+    while text != before:
+        time.sleep(PAUSE)
+        text, before = LOCK.read_text(encoding="utf-8"), text
+    return (YAML(typ="safe").load(text) or {}).get("stages", {})
+
+
+def damaged(address: str, stages: dict[str, Any]) -> str:
+    """What is to be said of the first damaged input of a stage; nothing where there is none."""
+    wanted = dependencies(address, stages)
     for maker, stage in stages.items():
         for out in stage.get("outs", []):
-            if any(within(out["path"], path) or within(path, out["path"]) for path in wanted):
-                for path, expected in files_of(out):
-                    found = md5(path)
-                    if found is not None and found != expected:
-                        raise UserError(
-                            f"{path} is damaged: its MD5 is {found}, and {expected} in {LOCK}. If "
-                            f"DVC's cache brought it: `dvc repro --force --no-run-cache "
-                            f"--single-item {maker}` makes it anew"
-                        )
+            if not any(within(out["path"], path) or within(path, out["path"]) for path in wanted):
+                continue
+            for path, expected in files_of(out):
+                found = md5(path)
+                if found not in (None, expected):
+                    return (
+                        f"{path} is damaged: its MD5 is {found}, and {expected} in {LOCK}. If "
+                        "DVC's cache brought it: `dvc repro --force --no-run-cache --single-item "
+                        f"{maker}` makes it anew"
+                    )
+    return ""
+
+
+def dependencies(address: str, stages: dict[str, Any]) -> set[str]:
+    """A stage's, or, of one that dvc.lock does not have yet, those of all of its name."""
+    name = address.partition("@")[0]
+    alike = (
+        [address] if address in stages else [one for one in stages if one.startswith(f"{name}@")]
+    )
+    return {dep["path"] for one in alike for dep in stages[one].get("deps", [])}
 
 
 def within(path: str, folder: str) -> bool:
     return Path(path).is_relative_to(folder)
-
-
-def dependencies(address: str) -> list[str]:
-    """Those of a stage that dvc.lock does not have yet."""
-    from flows.dag import open_repo
-
-    with open_repo() as repo:
-        stage = repo.stage.load_one(address)
-        return [str(dep.def_path) for dep in stage.deps]
 
 
 def files_of(out: dict[str, Any]) -> Iterator[tuple[Path, str]]:

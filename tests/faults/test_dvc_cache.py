@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import dvc, python, repro
@@ -74,8 +73,6 @@ def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) ->
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
     elif address == "a stage that never ran":
         address = "train@new"
-        new: dict[str, Any] = {"model": "baseline", "sampling": "none", "split": "lesion"}
-        change_params(Path("params.yaml"), {"experiments": {"new": {**new, "input": "prepared"}}})
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
     else:
         corrupted = pytest.raises(UserError, match=r"--single-item preprocess` makes it anew")
