@@ -22,7 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, State
 
-from flows.server import alive
+from flows.server import alive, began
 
 HOST, PID, BEGAN = (f"lesionflow.{name}" for name in ("host", "pid", "began"))
 """Labels of a flow run that name its process."""
@@ -34,7 +34,7 @@ def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(
             flow_run.id,
-            {HOST: socket.gethostname(), PID: process.pid, BEGAN: repr(process.create_time())},
+            {HOST: socket.gethostname(), PID: process.pid, BEGAN: repr(began(process))},
         )
     end_dead_runs()
 

@@ -17,8 +17,10 @@ RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "se
 def files(project: Path) -> list[str]:
     """What git tracks, or would track, in `project`, but for results.
 
-    Raises UserError when git does not know the project, as in a tarball of it.
+    Raises UserError when there is no git, or it does not know the project, as in a tarball of it.
     """
+    if shutil.which("git") is None:
+        raise UserError("git is missing: install it (on Debian: `apt install git`)")
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listing = subprocess.run(command, cwd=project, capture_output=True, text=True)
     if listing.returncode:

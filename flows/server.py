@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import psutil
 import typer
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tasks.cache import whole
@@ -50,11 +52,23 @@ def owner_process() -> psutil.Process:
     raise UserError("the `dvc` that started this stage is gone; run it again")
 
 
+def began(process: psutil.Process) -> float:
+    """When a process began, in the kernel's ticks since the machine did.
+
+    Not `create_time`: what that says of a process changes when the clock is set.
+    """
+    try:
+        status = Path(f"/proc/{process.pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    return float(status.rpartition(")")[2].split()[19])  # the name before it may hold anything
+
+
 def alive(pid: int, started: float) -> bool:
     """Whether the process with this pid is the one that began at `started`, and runs."""
     try:
         process = psutil.Process(pid)
-        return process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE
+        return began(process) == started and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -67,12 +81,13 @@ def server() -> Iterator[str]:
     """
     named = PREFECT_API_URL.value()
     if named:
-        yield named
+        with answering():
+            yield named
         return
     owner = owner_process()
-    address = PREFECT_HOME.value() / "servers" / f"{owner.pid}-{owner.create_time()}.json"
+    address = PREFECT_HOME.value() / "servers" / f"{owner.pid}-{began(owner):.0f}.json"
     url = running(address) or start(owner, address)
-    with temporary_settings({PREFECT_API_URL: url}):
+    with temporary_settings({PREFECT_API_URL: url}), answering():
         yield url
 
 
@@ -100,10 +115,37 @@ def start(owner: psutil.Process, address: Path) -> str:
     while (url := running(address)) is None:
         if child.poll() is not None or time.monotonic() > give_up:
             child.kill()
-            last = "\n".join(log.read_text().splitlines()[-5:])
-            raise UserError(f"no Prefect server could be started; the end of {log}:\n{last}")
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+            raise UserError(
+                f"no Prefect server could be started; the end of {log}:\n{last}{of_database(last)}"
+            )
         time.sleep(0.05)
     return url
+
+
+def of_database(said: str) -> str:
+    """What to do where the server's last words are about its database."""
+    if "database" not in said and "sqlite" not in said:
+        return ""
+    base = PREFECT_HOME.value() / "prefect.db"
+    return (
+        f"\nIf {base} is damaged, remove it, and {base.name}-wal and -shm beside it: the pages of "
+        "earlier runs are lost, no result is"
+    )
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise UserError where the block finds that the server is gone, or broken."""
+    try:
+        yield
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"the Prefect server at {PREFECT_API_URL.value()} does not answer as it should "
+            f"({type(error).__name__}: {said}): start it if it is yours, and run this again; what "
+            "was finished is kept"
+        ) from None
 
 
 def serve(
@@ -115,7 +157,7 @@ def serve(
     from prefect.server.api.server import create_app
 
     owner = psutil.Process(pid)
-    began = owner.create_time()
+    since = began(owner)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     app = create_app(ephemeral=True)
@@ -125,10 +167,10 @@ def serve(
         while not web.started:
             time.sleep(0.02)
         myself = psutil.Process()
-        content = {"url": url, "pid": myself.pid, "started": myself.create_time()}
+        content = {"url": url, "pid": myself.pid, "started": began(myself)}
         with whole(address) as beside:
             beside.write_text(json.dumps(content))
-        while alive(pid, began):
+        while alive(pid, since):
             time.sleep(0.5)
         address.unlink(missing_ok=True)
         address.with_suffix(".log").unlink(missing_ok=True)

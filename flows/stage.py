@@ -11,9 +11,10 @@ from typing import Any
 import psutil
 from prefect import Flow
 
+from flows.inputs import refuse_damaged
 from flows.runners import task_runner
 from flows.runs import sign
-from flows.server import alive, owner_process, server
+from flows.server import alive, began, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
 from tasks.settings import Settings, load
@@ -32,6 +33,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         threading.Thread(target=end_with, args=(owner_process(),), daemon=True).start()
         settings = load()
         refuse_unknown(settings, arguments)
+        refuse_damaged(os.environ.get("DVC_STAGE"))
         sweep()
         with server():
             flow.with_options(task_runner=task_runner(), on_running=[sign])(settings, **arguments)
@@ -85,7 +87,7 @@ def log_path(folder: Path, stage: str) -> Path:
 
 
 def end_with(owner: psutil.Process) -> None:
-    began = owner.create_time()
-    while alive(owner.pid, began):
+    since = began(owner)
+    while alive(owner.pid, since):
         time.sleep(0.5)
     os._exit(1)

@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from flows.runs import BEGAN, HOST, PID, end_dead_runs, sign
+from flows.server import began
 
 
 @flow
@@ -28,8 +29,8 @@ def piece() -> None:
 def test_only_runs_whose_process_is_gone_are_ended(prefect_server: str) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    began = repr(psutil.Process().create_time())
-    ours = {HOST: socket.gethostname(), PID: os.getpid(), BEGAN: began}
+    since = repr(began(psutil.Process()))
+    ours = {HOST: socket.gethostname(), PID: os.getpid(), BEGAN: since}
     signatures: dict[str, dict[str, Any]] = {
         "ours": ours,
         "gone": ours | {PID: ended.pid},
@@ -65,4 +66,4 @@ def test_run_that_starts_signs_itself(prefect_server: str) -> None:
         assert identity is not None
         labels = client.read_flow_run(identity).labels
     assert labels[PID] == os.getpid()
-    assert float(str(labels[BEGAN])) == psutil.Process().create_time()
+    assert float(str(labels[BEGAN])) == began(psutil.Process())

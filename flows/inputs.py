@@ -1,0 +1,97 @@
+"""Whether a stage's inputs are what the stages that make them recorded in dvc.lock.
+
+DVC believes in its cache: a damaged file of it comes into place as if it were sound, and `dvc
+status` says that all is up to date. What a stage then computed would be a wrong number.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tasks.errors import UserError
+
+LOCK = Path("dvc.lock")
+CACHE = Path(".dvc/cache/files/md5")
+PAUSE = 0.05  # seconds
+
+
+def refuse_damaged(address: str | None) -> None:
+    """Raise UserError that names an input of the stage which is not what dvc.lock says of it.
+
+    address: of DVC; without one, the stage was not started by DVC, and its inputs are the user's.
+    """
+    if address is None or not LOCK.exists():
+        return
+    fault = ""
+    for _ in range(2):  # a stage that has just ended may have been on its way into dvc.lock
+        if not (fault := damaged(address, stages_of_lock())):
+            return
+        time.sleep(PAUSE)
+    raise UserError(fault)
+
+
+def stages_of_lock() -> dict[str, Any]:
+    """Read dvc.lock; DVC writes it in pieces, for a stage that ends beside this one."""
+    text, before = LOCK.read_text(encoding="utf-8"), ""
+    while text != before:
+        time.sleep(PAUSE)
+        text, before = LOCK.read_text(encoding="utf-8"), text
+    return (YAML(typ="safe").load(text) or {}).get("stages", {})
+
+
+def damaged(address: str, stages: dict[str, Any]) -> str:
+    """What is to be said of the first damaged input of a stage; nothing where there is none."""
+    wanted = dependencies(address, stages)
+    for maker, stage in stages.items():
+        for out in stage.get("outs", []):
+            if not any(within(out["path"], path) or within(path, out["path"]) for path in wanted):
+                continue
+            for path, expected in files_of(out):
+                found = md5(path)
+                if found not in (None, expected):
+                    return (
+                        f"{path} is damaged: its MD5 is {found}, and {expected} in {LOCK}. If "
+                        "DVC's cache brought it: `dvc repro --force --no-run-cache --single-item "
+                        f"{maker}` makes it anew"
+                    )
+    return ""
+
+
+def dependencies(address: str, stages: dict[str, Any]) -> set[str]:
+    """A stage's, or, of one that dvc.lock does not have yet, those of all of its name."""
+    name = address.partition("@")[0]
+    alike = (
+        [address] if address in stages else [one for one in stages if one.startswith(f"{name}@")]
+    )
+    return {dep["path"] for one in alike for dep in stages[one].get("deps", [])}
+
+
+def within(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
+def files_of(out: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The files of an output and their MD5; none of a folder whose list the cache does not have."""
+    path, sum_ = Path(out["path"]), str(out.get("md5", ""))
+    if not sum_.endswith(".dir"):
+        yield path, sum_
+        return
+    listing = CACHE / sum_[:2] / sum_[2:]
+    if listing.exists():
+        content = listing.read_bytes()
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() == sum_.removesuffix(".dir"):
+            for entry in json.loads(content):
+                yield path / entry["relpath"], entry["md5"]
+
+
+def md5(path: Path) -> str | None:
+    """None where there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,127 @@
+"""DVC's cache corrupted, missing, read-only; its remote down: detected, and never a wrong number.
+
+The tasks' own cache: test_models.py, tests/test_cache.py.
+"""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from conftest import dvc, python, repro
+
+from flows.inputs import md5, refuse_damaged
+from flows.scratch import change_params
+from tasks.cache import file_hash
+from tasks.errors import UserError
+
+MODEL = Path("models/baseline/seed-0/model.keras")
+
+
+def cached(project: Path, path: Path) -> Path:
+    """Where DVC's cache has a file."""
+    sum_ = md5(project / path)
+    assert sum_ is not None
+    return project / ".dvc" / "cache" / "files" / "md5" / sum_[:2] / sum_[2:]
+
+
+def corrupt(path: Path) -> None:
+    """Change a byte, and leave name, size and rights as they were."""
+    mode = path.stat().st_mode
+    path.chmod(mode | stat.S_IWUSR)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def test_corrupted(project: Path) -> None:
+    """DVC puts the damaged model in place, and calls all of it up to date."""
+    sound = file_hash(project / MODEL)
+    metrics = (project / "metrics/baseline.json").read_bytes()
+    corrupt(cached(project, MODEL))
+    shutil.rmtree(project / "models")
+    assert dvc(project, "checkout", "models/baseline").returncode == 0
+    assert file_hash(project / MODEL) != sound
+    change_params(project / "params.yaml", {"evaluate": {"seed": 5}})
+    done = dvc(project, "repro", "evaluate@baseline")
+    assert done.returncode != 0
+    (said,) = (line for line in done.stdout.splitlines() if line.startswith("evaluate: "))
+    assert said.startswith(f"evaluate: {MODEL} is damaged: its MD5 is {md5(project / MODEL)}, and ")
+    remedy = said.split("`")[1]
+    assert remedy == "dvc repro --force --no-run-cache --single-item train@baseline"
+    assert "Traceback" not in done.stdout
+    assert (project / "metrics/baseline.json").read_bytes() == metrics
+
+    assert dvc(project, *remedy.split()[1:]).returncode == 0
+    assert file_hash(project / MODEL) == sound
+    assert repro(project, "evaluate@baseline") == {"evaluate@baseline"}
+
+
+@pytest.mark.parametrize(
+    "address", ["train@baseline", "a stage that never ran", "no stage", "split@lesion"]
+)
+def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a stage's own inputs are looked at, of one that dvc.lock does not have yet too."""
+    monkeypatch.chdir(project)
+    corrupt(Path("data/prepared/images.npy"))
+    if address == "no stage":
+        refuse_damaged(None)
+        return
+    if address == "split@lesion":  # it reads another file of the same output
+        corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
+    elif address == "a stage that never ran":
+        address = "train@new"
+        corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
+    else:
+        corrupted = pytest.raises(UserError, match=r"--single-item preprocess` makes it anew")
+    with corrupted:
+        refuse_damaged(address)
+
+
+def test_missing(project: Path) -> None:
+    """And the outputs too: the tasks' cache still has them, and nothing is trained again."""
+    sound = file_hash(project / MODEL)
+    seconds = (project / "seconds/baseline/seed-0.json").read_bytes()
+    shutil.rmtree(project / ".dvc" / "cache")
+    shutil.rmtree(project / "models" / "baseline")
+    repro(project, "train@baseline")
+    assert file_hash(project / MODEL) == sound
+    assert (project / "seconds/baseline/seed-0.json").read_bytes() == seconds
+
+
+def test_read_only(project: Path) -> None:
+    """Root may write anywhere, so a file stands in the way of the folders instead."""
+    change_params(project / "params.yaml", {"split": {"seed": 5}})
+    repro(project, "split@lesion")
+    before = (project / "dvc.lock").read_bytes()
+    change_params(project / "params.yaml", {"oversample": {"smote": {"k_neighbors": 2}}})
+    cache = project / ".dvc" / "cache" / "files"
+    cache.rename(project / "aside")
+    cache.touch()
+    done = dvc(project, "repro", "--single-item", "oversample@smote")
+    assert done.returncode != 0
+    assert "ERROR" in done.stdout
+    assert (project / "dvc.lock").read_bytes() == before, "what was not kept is not recorded"
+    cache.unlink()
+    (project / "aside").rename(cache)
+    assert repro(project, "--single-item", "oversample@smote") == {"oversample@smote"}
+
+
+def test_remote_down(project: Path) -> None:
+    """Of no account for who does not ask it; and who does hears of it, and loses nothing."""
+    sound = file_hash(project / MODEL)
+    remote = ["remote", "add", "--default", "far", "http://127.0.0.1:9/store"]
+    assert dvc(project, *remote).returncode == 0
+    assert "up to date" in dvc(project, "repro", "train@baseline").stdout
+    cached(project, MODEL).unlink()
+    (project / MODEL).unlink()
+    done = dvc(project, "pull", "models/baseline")
+    assert done.returncode != 0
+    assert "ERROR" in done.stdout
+    assert "Traceback" not in done.stdout
+    repro(project, "train@baseline")
+    assert file_hash(project / MODEL) == sound
+    assert os.path.exists(cached(project, MODEL))
+    assert python(project, "-m", "flows.pipeline", "--dry").returncode == 0
