@@ -69,17 +69,17 @@ CELL = st.one_of(
     st.sampled_from(["0x10", "1_0", "nan", "inf", "True", "NA", '"', "\r", "\n", "\0", "\ufeff"]),
     st.text(max_size=5),
 )
-ROW = st.one_of(
-    st.lists(CELL, min_size=5, max_size=9),
-    st.tuples(
-        st.sampled_from(["L1", "L2", "L3", "L1", "L2", ""]),
-        st.sampled_from([f"I{number}" for number in range(9)]),
-        st.sampled_from(CLASSES),
-        st.just("histo"),
-        st.sampled_from(["", "0", "55.0", "120"]),
-        *[st.just("unknown")] * 2,
-    ).map(list),
-)
+NEARLY = st.tuples(
+    st.sampled_from(["L1", "L2", "L3", "L1", "L2", "L3", ""]),
+    st.sampled_from([f"I{number}" for number in range(9)]),
+    st.sampled_from(["mel", "nv"]),
+    st.just("histo"),
+    st.sampled_from(["", "0", "55.0", "120"]),
+    *[st.just("unknown")] * 2,
+).map(list)
+"""A row that is sound, or nearly so."""
+
+ROW = st.one_of(st.lists(CELL, min_size=5, max_size=9), NEARLY)
 
 
 def assert_metadata_is_sound_or_refused(path: Path) -> None:
@@ -102,7 +102,7 @@ def assert_metadata_is_sound_or_refused(path: Path) -> None:
 
 @cases(150)
 @given(
-    rows=st.lists(ROW, max_size=6),
+    rows=st.one_of(st.lists(ROW, max_size=6), st.lists(NEARLY, min_size=1, max_size=3)),
     columns=st.permutations([*HEADER.split(","), "dataset"]),
     separator=st.sampled_from([",", ",", ",", "\t", ";"]),
     newline=st.sampled_from(["\n", "\r\n", "\r"]),
