@@ -5,7 +5,6 @@ P. Tschandl and others, "Human-computer collaboration for skin cancer recognitio
 """
 
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.errors import UserError
+from tasks.preprocess.check import member_fault, opened, reason
 
 
 class Masks:
@@ -23,10 +23,7 @@ class Masks:
 
     def __init__(self, path: Path, width: int, height: int) -> None:
         self.path, self.size = path, (width, height)
-        try:
-            self.archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: not a zip file, or a damaged one: {error}") from None
+        self.archive = opened(path)
         self.names = {Path(name).name: name for name in self.archive.namelist()}
 
     def read(self, image_id: str) -> NDArray[np.float32]:
@@ -34,9 +31,11 @@ class Masks:
         name = self.names.get(f"{image_id}_segmentation.png")
         if name is None:
             raise UserError(f"{self.path}: no mask of {image_id}")
+        if fault := member_fault(self.archive.getinfo(name)):
+            raise UserError(f"{self.path}: {name} {fault}")
         try:
             with Image.open(io.BytesIO(self.archive.read(name)), formats=["PNG"]) as image:
                 small = image.convert("L").resize(self.size, Image.Resampling.BOX)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"{self.path}: {name} is damaged: {error}") from None
+        except Exception as error:  # readers raise whatever damaged data lead them to
+            raise UserError(f"{self.path}: {name} is damaged: {reason(error)}") from None
         return np.asarray(small, np.float32) / np.float32(255)

@@ -16,6 +16,7 @@ from tasks.explain.draw import enlarged, side_by_side, strength
 from tasks.explain.energy import MEASURES, measure, summarise
 from tasks.explain.masks import Masks
 from tasks.explain.record import test_images as images_of_test
+from tasks.preprocess import check
 
 MASK = np.zeros((4, 6), np.float32)
 MASK[:2, :3] = 1  # a quarter
@@ -73,7 +74,9 @@ def test_class_whose_maps_are_all_empty_has_no_mean() -> None:
     assert found["area"]["mean"] == 0.25
 
 
-def test_masks_are_read_at_the_size_of_the_network(tmp_path: Path) -> None:
+def test_masks_are_read_at_the_size_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "masks.zip"
     mask = np.zeros((40, 60), np.uint8)
     mask[:20, :30] = 255
@@ -82,12 +85,16 @@ def test_masks_are_read_at_the_size_of_the_network(tmp_path: Path) -> None:
         Image.fromarray(mask).save(stream, "PNG")
         archive.writestr("in/I1_segmentation.png", stream.getvalue())
         archive.writestr("I2_segmentation.png", stream.getvalue()[:60])
+        archive.writestr("I4_segmentation.png", bytes(2**20 + 1), zipfile.ZIP_DEFLATED)
     masks = Masks(path, 6, 4)
     np.testing.assert_array_equal(masks.read("I1"), MASK)
     with pytest.raises(UserError, match=r"masks\.zip: no mask of I3"):
         masks.read("I3")
     with pytest.raises(UserError, match=r"I2_segmentation\.png is damaged"):
         masks.read("I2")
+    monkeypatch.setattr(check, "LARGEST", 2**20)
+    with pytest.raises(UserError, match=r"I4_segmentation\.png has more than 1 MiB unpacked"):
+        masks.read("I4")
     path.write_bytes(b"none")
     with pytest.raises(UserError, match="not a zip file"):
         Masks(path, 6, 4)
