@@ -48,7 +48,9 @@ def stage(address: str, force: bool) -> State[Any]:
     try:
         ran = reproduce(address, force=force)
     except DvcException as error:
-        said = log.read_text().splitlines()[-SHOWN:] if log.exists() else [str(error)]
+        said = (
+            log.read_text(errors="replace").splitlines()[-SHOWN:] if log.exists() else [str(error)]
+        )
         raise StageError(
             "\n".join([f"{address} failed:", *(f"  {line}" for line in said)])
         ) from None
