@@ -50,7 +50,10 @@ def copy_once(project: Path, folder: Path) -> None:
     """
     content = digest({name: file_hash(project / name) for name in files(project)})
     if folder.exists():
-        if not (folder / COPIED).exists() or (folder / COPIED).read_text() != content:
+        if (
+            not (folder / COPIED).exists()
+            or (folder / COPIED).read_text(encoding="utf-8") != content
+        ):
             raise UserError(
                 f"{folder} is there already, and is no copy of the project as it is now: remove it "
                 "(`make clean` removes demo/) or move it away, and run this again"
@@ -79,7 +82,7 @@ def main(
         print(f"demo: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
-    print((folder / "reports" / "experiments.md").read_text())
+    print((folder / "reports" / "experiments.md").read_text(encoding="utf-8"))
     print(
         f"To look at: {folder}/reports/index.html. The copy is in {folder}/: its settings in\n"
         "params.yaml, predictions in predictions/, models in models/. Change a setting and\n"

@@ -58,7 +58,7 @@ def bring_up_to_date(
         with open_repo() as repo:
             graph = read_graph(repo, targets)
         run_dag(graph, force=force, jobs=jobs or cores())
-    show("metrics", Path("reports/experiments.md").read_text())
+    show("metrics", Path("reports/experiments.md").read_text(encoding="utf-8"))
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")

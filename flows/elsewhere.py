@@ -65,7 +65,7 @@ def stage(address: str, commit: str, lock: str, force: bool = False) -> State[An
     with beating(), FileLock(BUSY):
         go_to(commit)
         with whole(LOCK) as beside:
-            beside.write_text(lock)
+            beside.write_text(lock, encoding="utf-8")
         with open_repo() as repo:
             fetch(repo, needed(repo, one(repo, address)))
         set_surroundings()
@@ -214,7 +214,7 @@ def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
         if not force and not mine.changed():
             return False
         push(repo, needed(repo, mine))
-        lock = LOCK.read_text() if LOCK.exists() else "schema: '2.0'\nstages: {}\n"
+        lock = LOCK.read_text(encoding="utf-8") if LOCK.exists() else "schema: '2.0'\nstages: {}\n"
     parameters = {"address": address, "commit": commit, "lock": lock, "force": force}
     with get_client(sync_client=True) as client:
         entry = json.loads(ended_well(client, parameters))

@@ -35,7 +35,8 @@ def reproduce_logged(address: str, *, force: bool) -> bool:
     try:
         return reproduce(address, force=force)
     except DvcException as error:
-        said = log.read_text().splitlines()[-SHOWN:] if log.exists() else [str(error)]
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else str(error)
+        said = text.splitlines()[-SHOWN:]
         raise StageError(
             "\n".join([f"{address} failed:", *(f"  {line}" for line in said)])
         ) from None

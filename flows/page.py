@@ -73,7 +73,7 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
         pictures=partial(worst, settings, count=pictures) if pictures else None,
     )
     with whole(PAGE) as beside:
-        beside.write_text(content)
+        beside.write_text(content, encoding="utf-8")
 
 
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:

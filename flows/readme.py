@@ -20,7 +20,7 @@ def filled(text: str) -> str:
     for name in ("tables", "experiments"):
         report = Path("reports") / f"{name}.md"
         if report.exists():
-            blocks[name] = report.read_text().strip()
+            blocks[name] = report.read_text(encoding="utf-8").strip()
     for name, content in blocks.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         before, rest = text.split(begin)
@@ -30,9 +30,9 @@ def filled(text: str) -> str:
 
 def main() -> None:
     """Bring README.md up to date."""
-    text = filled(README.read_text())
+    text = filled(README.read_text(encoding="utf-8"))
     with whole(README) as beside:
-        beside.write_text(text)
+        beside.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

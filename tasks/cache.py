@@ -70,7 +70,7 @@ LIBRARIES = (
 """Libraries whose version is part of every key."""
 
 
-SOURCES = {path: path.read_text() for path in Path(__file__).parent.rglob("*.py")}
+SOURCES = {path: path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("*.py")}
 """The code of `tasks` when this process imported it."""
 
 
@@ -184,7 +184,7 @@ def code_of(module: str) -> dict[str, str]:
         name = waiting.pop()
         if name in trees or (path := module_path(name)) is None:
             continue
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         tree = syntax_tree(text)
         trees[name] = ast.dump(tree)
         imported = SOURCES.get(path, text)

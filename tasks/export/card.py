@@ -32,7 +32,9 @@ def card(
     `tasks.export.onnx.export` reports; metrics: of `metrics/<experiment>.json`, or empty; runs: how
     many models the file averages; sha256: of the file; made_up: whether it saw made-up lesions.
     """
-    template = Environment(undefined=StrictUndefined).from_string(TEMPLATE.read_text())
+    template = Environment(undefined=StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
     named = {METRIC_NAMES[key]: interval(metrics[key]) for key in METRIC_NAMES if key in metrics}
     text = template.render(
         experiment=experiment,

@@ -113,7 +113,7 @@ def needed(path: Path) -> Path:
 
 
 def text_of(path: Path) -> str:
-    return needed(path).read_text()
+    return needed(path).read_text(encoding="utf-8")
 
 
 def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,11 @@ def as_html(markdown: str) -> Markup:
 def explained(folder: Path, experiments: Iterable[str]) -> Table | None:
     """What `flows.explain` found of each experiment that it was run on; None where of none."""
     paths = {name: folder / f"{name}.json" for name in experiments}
-    found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    found = {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in paths.items()
+        if path.exists()
+    }
     rows = [
         [name, str(of["images"]), *(interval(of[measure]) for measure in EXPLAINED)]
         for name, of in found.items()
@@ -190,7 +194,7 @@ def paper_figures(folder: Path) -> list[tuple[str, Markup]]:
     for place, words in FIGURE_WORDS.items():
         path = folder / f"figure-{place}.svg"
         if path.exists():
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             match = re.search(r"<title>(.*?)</title>", text)
             title = match[1] if match else path.stem
             found.append((title, inline(text, f"p{place}", title, words)))

@@ -36,7 +36,7 @@ SURROUNDINGS: dict[str, dict[str, str]] = {
     "another time zone": {"TZ": "Asia/Kathmandu"},
     "Turkish": {},
     "ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "home not writable": {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "/dev/null/cache"},
+    "home not writable": {"HOME": "/proc/home", "XDG_CACHE_HOME": "/proc/cache"},
     "umask 077": {},
     "a path with spaces and unicode": {},
     "clock moved back": {},
