@@ -152,6 +152,8 @@ def test_models_that_cannot_be_used(
     Path("text.keras").write_text("no model")
     with zipfile.ZipFile("other.keras", "w") as archive:
         archive.writestr("metadata.json", json.dumps({"classes": ["cat", "dog"]}))
+        for name in ("config.json", "model.weights.h5"):
+            archive.writestr(name, "")
     said: list[str] = []
     process.call("test_flows:refusals", report=said.append, folder=models)
     text, nothing, other, code, clinical = said
