@@ -28,8 +28,13 @@ PAUSE = 0.02  # seconds between looks at a process's memory
 
 def fresh(work: Callable[..., Result], **arguments: Any) -> Result:
     """What `work` gives in a process of its own, with as many threads as its libraries like."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=hush) as pool:
         return pool.submit(work, **arguments).result()
+
+
+def hush() -> None:
+    """Say nothing: TensorFlow tells a lot of processors and GPUs. Errors come by another way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 @dataclass(frozen=True)

@@ -222,8 +222,8 @@ def table(found: Mapping[str, Mapping[int, Taken | None]]) -> str:
         slope = f"{exponent({n: one.seconds for n, one in took.items()}):.2f}"
         lines.append(f"| {name} | {' | '.join(seconds)} | {slope} | {' | '.join(memory)} |")
     note = (
-        f"Preparing is checking, decoding and writing; evaluating is of three runs with {RESAMPLES} "
-        "draws; predicting is of one model, on one core. A step that would need more memory than "
+        "Preparing is checking, decoding and writing; evaluating is of three runs with "
+        f"{RESAMPLES} draws; predicting is of one model, on one core. A step that would need more memory than "
         "the machine has free is not run."
     )
     return "\n".join(lines) + f"\n\n{note}"

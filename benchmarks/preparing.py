@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmarks.bench import HEIGHT, WIDTH, Bench, decode_all
 from benchmarks.child import fresh
-from benchmarks.rows import Row
+from benchmarks.rows import Row, short
 from benchmarks.run import alone
 from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, check, image_names
 from tasks.slots import cores
@@ -55,30 +55,22 @@ def rows(bench: Bench) -> Iterator[Row]:
             for number, (name, way) in enumerate(ways.items()):
                 theirs[name].append(fresh(way, paths=paths, out=out / f"{number}.npy"))
         many = f"{len(paths):,} images of {size}"
-        plain, *_ = ways
-        bars: dict[str, float] = {}
+        sample = fresh(lanczos, paths=paths[::SAMPLE])
+        off = [distance(out / f"{number}.npy", sample) for number in range(len(ways))]
+        names = [f"{way}, {short(by)} grey levels off" for way, by in zip(ways, off, strict=True)]
+        bars: list[float | None] = [None] * len(ways)
         if (width, height) == SIZES[0]:
-            bars = {name: 0.9 for name in ways if name.startswith("OpenCV")} | {plain: 6}
+            bars = [6, 0.9, 0.9, None, None]
+        took = list(theirs.values())
+        yield Row(f"checking and preparing {many}", checked, names[0], took[0], at_least=bars[0])
+        for name, seconds, bar in zip(names, took, bars, strict=True):
+            yield Row(f"preparing {many}", decoded, name, seconds, at_least=bar)
         yield Row(
-            f"checking and preparing {many}",
-            checked,
-            plain,
-            theirs[plain],
-            at_least=bars.get(plain),
+            f"ours off full Lanczos, {size}, on average",
+            [distance(out / "images.npy", sample)],
+            unit="grey levels",
+            limit=1,
         )
-        for name in ways:
-            yield Row(f"preparing {many}", decoded, name, theirs[name], at_least=bars.get(name))
-        pixels = fresh(lanczos, paths=paths[::SAMPLE])
-        off = distance(out / "images.npy", pixels)
-        for number, name in enumerate(ways):
-            yield Row(
-                f"difference from full Lanczos, {size}",
-                [off],
-                name,
-                [distance(out / f"{number}.npy", pixels)],
-                unit="grey levels",
-                limit=1,
-            )
 
 
 def ours(raw: Path, out: Path) -> tuple[float, float]:

@@ -59,8 +59,6 @@ def main(
     temporary = tempfile.TemporaryDirectory(prefix="lesionflow-bench-")
     if quick and output == HERE:
         output = Path(temporary.name)
-    # What TensorFlow says of the processor and of GPUs is no result.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with temporary, nullcontext(work or Path(temporary.name)) as folder:
         try:
             bench = Bench(
