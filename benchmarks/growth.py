@@ -21,7 +21,7 @@ from benchmarks.rows import Row, short
 from benchmarks.run import alone
 from tasks import process
 from tasks.classes import TEST, TRAIN, VALIDATION
-from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, image_names
+from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, image_members
 from tasks.report.figures import BLUE, GREY, ORANGE, STYLE, new, save
 
 TIMES = (1, 4, 16)
@@ -157,8 +157,8 @@ def repeated(source: Path, raw: Path, times: int) -> Path:
             zipfile.ZipFile(archive) as members,
             zipfile.ZipFile(raw / archive.name, "w") as target,
         ):
-            for name in image_names(members):
-                content, stem = members.read(name), Path(name).stem
+            for member in image_members(members):
+                content, stem = members.read(member), Path(member.filename).stem
                 for copy in range(times):
                     target.writestr(f"{stem}_{copy}.jpg", content)
     table = pd.read_csv(source / METADATA, dtype=str, keep_default_na=False)
@@ -223,8 +223,8 @@ def table(found: Mapping[str, Mapping[int, Taken | None]]) -> str:
         lines.append(f"| {name} | {' | '.join(seconds)} | {slope} | {' | '.join(memory)} |")
     note = (
         "Preparing is checking, decoding and writing; evaluating is of three runs with "
-        f"{RESAMPLES} draws; predicting is of one model, on one core. A step that would need more memory than "
-        "the machine has free is not run."
+        f"{RESAMPLES} draws; predicting is of one model, on one core. A step that would need more "
+        "memory than the machine has free is not run."
     )
     return "\n".join(lines) + f"\n\n{note}"
 

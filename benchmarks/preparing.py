@@ -22,7 +22,7 @@ from benchmarks.bench import HEIGHT, WIDTH, Bench, decode_all
 from benchmarks.child import fresh
 from benchmarks.rows import Row, short
 from benchmarks.run import alone
-from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, check, image_names
+from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, check, image_members
 from tasks.slots import cores
 
 SIZES = ((600, 450), (200, 150))
@@ -49,9 +49,9 @@ def rows(bench: Bench) -> Iterator[Row]:
         checked, decoded, theirs = [], [], {name: list[float]() for name in ways}
         for repeat in range(bench.repeats):
             bench.say(f"{size}, repeat {repeat + 1}")
-            seconds = fresh(ours, raw=raw, out=out)
-            checked.append(sum(seconds))
-            decoded.append(seconds[1])
+            check_seconds, decode_seconds = fresh(ours, raw=raw, out=out)
+            checked.append(check_seconds + decode_seconds)
+            decoded.append(decode_seconds)
             for number, (name, way) in enumerate(ways.items()):
                 theirs[name].append(fresh(way, paths=paths, out=out / f"{number}.npy"))
         many = f"{len(paths):,} images of {size}"
@@ -152,7 +152,7 @@ def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path,
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
         for archive in sorted(source.glob(IMAGE_ARCHIVES)):
             with zipfile.ZipFile(archive) as members:
-                names = image_names(members)
+                names = [member.filename for member in image_members(members)]
             size = (width, height)
             enlarge = partial(scaled_up, archive=archive, files=files, size=size)
             done = list(pool.map(enlarge, [names[start::16] for start in range(16)]))
