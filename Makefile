@@ -10,7 +10,7 @@ POOL := lesionflow
 CLIENT := PREFECT_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_LOGGING_LEVEL=INFO
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo repro run page test lint server worker deploy audit lock readme clean
+.PHONY: help env demo repro run page bench test lint server worker deploy audit lock readme clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ run: env ## The same with independent stages side by side
 
 page: env ## Write reports/index.html, the page of the results
 	python -m flows.page
+
+bench: env ## Measure against what else one would do, into benchmarks/results.md
+	python -m benchmarks
 
 server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
 	PREFECT_LOGGING_LEVEL=INFO prefect server start --port $(PORT)

@@ -1,53 +1,94 @@
-"""Time and peak memory of every sampler on the training fold, by lesion.
+"""Samplers on the training fold by lesion, against imbalanced-learn called plainly.
 
-    python -m benchmarks.samplers
-
-On the data in `data/`, each in a process of its own: what the process takes at most, libraries and
-fold included.
+Each runs in a process of its own. Memory is what the process takes at most, libraries and fold
+included. Samplers that add no image (weights, flips, augment) have nothing to be held against.
 """
 
 import importlib
 import resource
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-import typer
+from benchmarks.bench import Bench, Data
+from benchmarks.child import Taken, available, fresh, taken
+from benchmarks.rows import Row
+from benchmarks.run import alone
 
-from tasks import process
-from tasks.settings import load
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "random": ("RandomOverSampler", {}),
+    "smote": ("SMOTE", {}),
+    "adasyn": ("ADASYN", {}),
+    "kde": ("RandomOverSampler", {"shrinkage": 0.1}),
+    "smotenc": ("SMOTENC", {}),
+}
+"""Each sampler's class in imbalanced-learn, and its keywords."""
 
 
-def measure(variant: dict[str, Any], report: Callable[[Any], None]) -> None:
-    """In a child: seconds, GiB and how many images are added."""
+def rows(bench: Bench) -> Iterator[Row]:
+    """Seconds and peak memory of every sampler."""
+    for name, (other, _) in OTHERS.items():
+        mine, theirs = list[Taken](), list[Taken]()
+        most = int(available() * 0.7)
+        plain = f"imbalanced-learn's {other}"
+        for repeat in range(bench.repeats):
+            bench.say(f"{name}, repeat {repeat + 1}")
+            mine.append(fresh(ours, data=bench.data, name=name))
+            try:
+                theirs.append(fresh(plainly, data=bench.data, name=name, most=most))
+            except (MemoryError, BrokenProcessPool):  # some libraries die of it
+                plain += f", which {most / 2**30:.0f} GiB are too few for"
+                theirs = []
+                break
+        for what, unit in (("seconds", "s"), ("peak", "MiB")):
+            yield Row(
+                f"{name}, {'time' if unit == 's' else 'peak memory'}",
+                [getattr(one, what) for one in mine],
+                plain,
+                [getattr(one, what) for one in theirs],
+                unit=unit,
+            )
+
+
+def ours(data: Data, name: str) -> Taken:
+    """The sampler as the stage `oversample` calls it."""
     from tasks.classes import TRAIN
     from tasks.folds import read_fold
 
-    sample = importlib.import_module(f"tasks.oversample.samplers.{variant.pop('sampler')}").sample
-    images = Path("data") / variant.pop("input") / "images.npy"
-    table, split = Path("data/prepared/images.csv"), Path("data/splits/lesion.csv")
-    fold = read_fold(images, table, split, TRAIN)
-    began = time.perf_counter()
-    added = sample(fold.images, fold.labels, fold.clinical, **variant)
-    took = time.perf_counter() - began
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    report((took, kilobytes / 2**20, len(added.rows) + len(added.images)))
+    importlib.import_module("imblearn.over_sampling")  # the import does not count, as in `plainly`
+    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
+    settings = {"bandwidth": 0.1} if name == "kde" else {}
+    fold = read_fold(data.images, data.table, data.split, TRAIN)
+    return taken(lambda: sample(fold.images, fold.labels, fold.clinical, **settings))
 
 
-def main() -> None:
-    """Measure every variant of params.yaml and print a table."""
-    print("| variant | images added | seconds | peak, GiB |\n| --- | ---: | ---: | ---: |")
-    for name, variant in load().oversample.items():
-        found: list[Any] = []
-        process.call(
-            "benchmarks.samplers:measure", report=found.append, variant=variant.model_dump()
-        )
-        took, peak, count = found[0]
-        print(f"| {name} | {count:,} | {took:.1f} | {peak:.2f} |")
-        sys.stdout.flush()
+def plainly(data: Data, name: str, most: int) -> Taken:
+    """imbalanced-learn on a table with an image a row, float32.
+
+    Raises MemoryError when `most` bytes are too few.
+    """
+    import numpy as np
+
+    from tasks.classes import TRAIN
+    from tasks.folds import read_fold
+
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
+    kind, settings = OTHERS[name]
+    make = getattr(importlib.import_module("imblearn.over_sampling"), kind)
+    fold = read_fold(data.images, data.table, data.split, TRAIN)
+
+    def work() -> None:
+        columns: Sequence[Any] = [fold.images.reshape(len(fold.images), -1)]
+        keywords = dict(settings)
+        if name == "smotenc":
+            columns = [*columns, fold.clinical]
+            width = columns[0].shape[1]
+            keywords["categorical_features"] = [width + 1, width + 2]
+        table = np.concatenate(columns, axis=1, dtype=np.float32)
+        make(random_state=0, **keywords).fit_resample(table, fold.labels)
+
+    return taken(work)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    alone("samplers")

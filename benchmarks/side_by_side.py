@@ -1,60 +1,73 @@
-"""Every experiment by `dvc repro` and by `flows.pipeline`, from the same state.
-
-    python -m benchmarks.side_by_side
+"""Experiments by `flows.pipeline`, against `dvc repro`, from the same state.
 
 In scratch copies on made-up lesions in which all but the experiments is done, and whose caches of
-finished pieces are empty. Both must leave the same dvc.lock. One seed each by default: seeds of one
-experiment run side by side under `dvc repro` too.
+finished pieces are empty. One seed each: seeds of one experiment run side by side under `dvc repro`
+too. Both must leave the same dvc.lock.
 """
 
 import shutil
-import statistics
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from benchmarks.command import seconds
-from flows.scratch import make_copy
+from benchmarks.bench import Bench
+from benchmarks.child import command
+from benchmarks.rows import Row
+from benchmarks.run import alone
+from flows.scratch import all_but, make_copy
 from tasks.errors import UserError
-from tasks.slots import cores
 
-COMMANDS = {"dvc repro": ("dvc", "repro"), "flows.pipeline": ("flows.pipeline",)}
+EXPERIMENTS = (
+    "baseline",
+    "optimized",
+    "baseline-smote",
+    "baseline-by-image",
+    "optimized-by-image",
+    "baseline-smote-by-image",
+)
+COMMANDS = {"pipeline": ("flows.pipeline",), "repro": ("dvc", "repro")}
 
 
-def main(
-    lesions: Annotated[int, typer.Option(help="Made-up lesions.")] = 400,
-    runs: Annotated[int, typer.Option(help="Seeds of each experiment.")] = 1,
-    epochs: Annotated[int, typer.Option(help="Epochs of each seed.")] = 30,
-    repeats: Annotated[int, typer.Option(help="Times to run both, in turn.")] = 1,
-) -> None:
-    """Measure and print a table."""
+def rows(bench: Bench) -> Iterator[Row]:
+    """Six experiments of one seed.
+
+    Raises UserError when the two leave different dvc.lock files.
+    """
+    lesions, epochs = bench.few(400, 120), bench.few(20, 1)
+    experiments = EXPERIMENTS[: bench.few(len(EXPERIMENTS), 2)]
+    params = Path("params.yaml")
     settings = {
         "download": {"source": "synthetic", "synthetic": {"lesions": lesions}},
-        "train": {"runs": runs, "epochs": epochs},
+        "embed": all_but(params, "embed"),
+        "oversample": all_but(params, "oversample", "none", "smote"),
+        "tune": {"trials": 1, "epochs": 1},
+        "train": {"runs": 1, "epochs": epochs},
+        "experiments": all_but(params, "experiments", *experiments),
     }
+    ready, project = bench.folder / "ready", bench.folder / "copy"
+    for folder in (ready, project):
+        shutil.rmtree(folder, ignore_errors=True)
+    bench.say("running all but the experiments in a scratch copy")
+    make_copy(Path.cwd(), ready, settings)
+    command(ready, "-m", "dvc", "repro", "oversample", "tune")
+    shutil.rmtree(ready / ".cache")
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder) / "ready"
-        make_copy(Path.cwd(), ready, settings)
-        seconds(ready, "-m", "dvc", "repro", "oversample")
-        shutil.rmtree(ready / ".cache")
-        for _ in range(repeats):
-            locks = set()
-            for name, command in COMMANDS.items():
-                project = shutil.copytree(ready, Path(folder) / "project")
-                took[name].append(seconds(project, "-m", *command))
-                locks.add((project / "dvc.lock").read_bytes())
-                shutil.rmtree(project)
-            if len(locks) > 1:
-                raise UserError("dvc repro and flows.pipeline left different dvc.lock files")
-    medians = {name: statistics.median(times) for name, times in took.items()}
-    print(f"{cores()} cores, {lesions} lesions, {runs} runs of {epochs} epochs\n")
-    print("| | seconds | ratio |\n| --- | ---: | ---: |")
-    for name, median in medians.items():
-        print(f"| {name} | {median:.0f} | {median / medians['dvc repro']:.2f} |")
+    for repeat in range(bench.repeats):
+        locks = set()
+        for name, arguments in COMMANDS.items():
+            bench.say(f"{name}, repeat {repeat + 1}")
+            shutil.copytree(ready, project, symlinks=True)
+            took[name].append(command(project, "-m", *arguments))
+            locks.add((project / "dvc.lock").read_bytes())
+            shutil.rmtree(project)
+        if len(locks) > 1:
+            raise UserError("dvc repro and flows.pipeline left different dvc.lock files")
+    yield Row(
+        f"{len(experiments)} experiments of {lesions} lesions, {epochs} epochs, `flows.pipeline`",
+        took["pipeline"],
+        "`dvc repro`",
+        took["repro"],
+    )
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    alone("side_by_side")

@@ -1,0 +1,182 @@
+"""Preparing images: from JPEGs to an array of small ones.
+
+Ours reads the archives, checks every file first, and leaves a file; the others read files that are
+unpacked already, check nothing, and leave an array in memory.
+"""
+
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.bench import HEIGHT, WIDTH, Bench, decode_all
+from benchmarks.child import fresh
+from benchmarks.rows import Row, short
+from benchmarks.run import alone
+from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, check, image_members
+from tasks.slots import cores
+
+SIZES = ((600, 450), (200, 150))
+QUALITY = 95  # of JPEGs that are scaled up
+SAMPLE = 10  # every so-manieth image is held against full Lanczos
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Both sizes, against a loop over Pillow, OpenCV and tf.data."""
+    for width, height in SIZES:
+        size = f"{width}x{height}"
+        bench.say(f"making images of {size}")
+        raw, files = unpacked(bench.raw, bench.folder / size, width, height)
+        paths = sorted(files.iterdir())
+        out = bench.folder / "ways"
+        out.mkdir(exist_ok=True)
+        ways: dict[str, Callable[..., float]] = {
+            "a loop over Pillow's open and resize": loop,
+            "OpenCV, decoding a quarter, all cores": partial(opencv, reduced=4),
+            "OpenCV, decoding an eighth, all cores": partial(opencv, reduced=8),
+            "tf.data, decode and resize in parallel": tf_data,
+            "tf.data, decoding a quarter": partial(tf_data, reduced=4),
+        }
+        checked, decoded, theirs = [], [], {name: list[float]() for name in ways}
+        for repeat in range(bench.repeats):
+            bench.say(f"{size}, repeat {repeat + 1}")
+            check_seconds, decode_seconds = fresh(ours, raw=raw, out=out)
+            checked.append(check_seconds + decode_seconds)
+            decoded.append(decode_seconds)
+            for number, (name, way) in enumerate(ways.items()):
+                theirs[name].append(fresh(way, paths=paths, out=out / f"{number}.npy"))
+        many = f"{len(paths):,} images of {size}"
+        sample = fresh(lanczos, paths=paths[::SAMPLE])
+        off = [distance(out / f"{number}.npy", sample) for number in range(len(ways))]
+        names = [f"{way}, {short(by)} grey levels off" for way, by in zip(ways, off, strict=True)]
+        bars: list[float | None] = [None] * len(ways)
+        if (width, height) == SIZES[0]:
+            bars = [6, 0.9, 0.9, None, None]
+        took = list(theirs.values())
+        yield Row(f"checking and preparing {many}", checked, names[0], took[0], at_least=bars[0])
+        for name, seconds, bar in zip(names, took, bars, strict=True):
+            yield Row(f"preparing {many}", decoded, name, seconds, at_least=bar)
+        yield Row(
+            f"ours off full Lanczos, {size}, on average",
+            [distance(out / "images.npy", sample)],
+            unit="grey levels",
+            limit=1,
+        )
+
+
+def ours(raw: Path, out: Path) -> tuple[float, float]:
+    """Seconds for checking, and for decoding, scaling and writing."""
+    began = time.perf_counter()
+    table = check(raw)
+    between = time.perf_counter()
+    decode_all(raw, table, out)
+    return between - began, time.perf_counter() - between
+
+
+def loop(paths: Sequence[Path], out: Path) -> float:
+    """As notebooks on HAM10000 do it."""
+    began = time.perf_counter()
+    images = np.asarray([np.asarray(Image.open(path).resize((WIDTH, HEIGHT))) for path in paths])
+    seconds = time.perf_counter() - began
+    np.save(out, images)
+    return seconds
+
+
+def opencv(paths: Sequence[Path], out: Path, reduced: int) -> float:
+    """The JPEG decoder shrinks, `cv2.resize` averages what is left."""
+    import cv2
+
+    cv2.setNumThreads(1)  # an image a thread instead
+    flag = {4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}[reduced]
+
+    def read(path: Path) -> Any:
+        image: Any = cv2.imread(str(path), flag)
+        small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(cores()) as pool:
+        images = np.asarray(list(pool.map(read, paths, chunksize=64)))
+    seconds = time.perf_counter() - began
+    np.save(out, images)
+    return seconds
+
+
+def tf_data(paths: Sequence[Path], out: Path, reduced: int = 1) -> float:
+    """As TensorFlow's guides do it."""
+    import tensorflow as tf
+
+    def read(path: Any) -> Any:
+        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3, ratio=reduced)
+        small = tf.image.resize(image, (HEIGHT, WIDTH), antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(small), 0, 255), tf.uint8)
+
+    began = time.perf_counter()
+    names = [str(path) for path in paths]
+    data = tf.data.Dataset.from_tensor_slices(names).map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    images = np.concatenate(list(data.batch(512).prefetch(tf.data.AUTOTUNE).as_numpy_iterator()))
+    seconds = time.perf_counter() - began
+    np.save(out, images)
+    return seconds
+
+
+def lanczos(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Decoded in full and scaled in one step: what the others are held against."""
+    size = (WIDTH, HEIGHT)
+    scaled = [Image.open(path).resize(size, Image.Resampling.LANCZOS) for path in paths]
+    return np.stack([np.asarray(image) for image in scaled])
+
+
+def distance(images: Path, sample: NDArray[np.uint8]) -> float:
+    """The mean difference of every SAMPLE-th image, in grey levels."""
+    chosen = np.load(images, mmap_mode="r")[::SAMPLE]
+    return float(np.abs(chosen.astype(int) - sample.astype(int)).mean())
+
+
+def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path, Path]:
+    """A record whose images have this size, and a folder of the same images."""
+    raw, files = folder / "raw", folder / "files"
+    if (raw / METADATA).exists():
+        return raw, files
+    for made in (raw, files):
+        made.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        for archive in sorted(source.glob(IMAGE_ARCHIVES)):
+            with zipfile.ZipFile(archive) as members:
+                names = [member.filename for member in image_members(members)]
+            size = (width, height)
+            enlarge = partial(scaled_up, archive=archive, files=files, size=size)
+            done = list(pool.map(enlarge, [names[start::16] for start in range(16)]))
+            assert sum(done) == len(names)
+            with zipfile.ZipFile(raw / archive.name, "w") as target:
+                for name in names:
+                    target.write(files / Path(name).name, Path(name).name)
+    shutil.copyfile(source / METADATA, raw / METADATA)
+    return raw, files
+
+
+def scaled_up(names: Sequence[str], archive: Path, files: Path, size: tuple[int, int]) -> int:
+    """Write members of `archive` to the folder `files`, as they are where they have that size."""
+    with zipfile.ZipFile(archive) as members:
+        for name in names:
+            target = files / Path(name).name
+            with members.open(name) as stream, Image.open(stream) as image:
+                if image.size == size:
+                    target.write_bytes(members.read(name))
+                else:
+                    larger = image.resize(size, Image.Resampling.LANCZOS)
+                    larger.save(target, "JPEG", quality=QUALITY)
+    return len(names)
+
+
+if __name__ == "__main__":
+    alone("preparing")

@@ -1,0 +1,140 @@
+"""Run benchmarks, print the table as it grows, and keep it in results.md."""
+
+import importlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.bench import Bench, source
+from benchmarks.rows import HEADER, Row
+from tasks.cache import whole
+from tasks.errors import UserError
+from tasks.slots import cores
+
+HERE = Path(__file__).parent
+TITLE = """# What `make bench` measured
+
+Each row is something done our way and another way, one after the other in one run, several times.
+Numbers are medians, and in brackets the lowest and the highest. "Ours / other" is of each repeat,
+so that what slows both cancels; "times better" is its inverse.
+"""
+
+
+class Name(StrEnum):
+    """The benchmarks, in the order in which they run."""
+
+    preparing = "preparing"
+    evaluating = "evaluating"
+    training = "training"
+    seeds = "seeds"
+    overhead = "overhead"
+    samplers = "samplers"
+    predicting = "predicting"
+    growth = "growth"
+    side_by_side = "side_by_side"
+
+
+def main(
+    names: Annotated[list[Name] | None, typer.Argument(help="All of them by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Once, on few made-up lesions.")] = False,
+    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    output: Annotated[
+        Path, typer.Option(help="A folder for results.md and growth.svg; not if quick.")
+    ] = HERE,
+    work: Annotated[
+        Path | None, typer.Option(help="A folder to keep what is made, for the next run.")
+    ] = None,
+) -> None:
+    """Measure ours against what people would do otherwise."""
+    temporary = tempfile.TemporaryDirectory(prefix="lesionflow-bench-")
+    if quick and output == HERE:
+        output = Path(temporary.name)
+    with temporary, nullcontext(work or Path(temporary.name)) as folder:
+        try:
+            bench = Bench(
+                folder=folder.absolute(),
+                out=output,
+                source=None if quick else source(),
+                quick=quick,
+                repeats=1 if quick else repeats,
+            )
+            bench.out.mkdir(parents=True, exist_ok=True)
+            for name in names or list(Name):
+                measure(bench, name)
+        except UserError as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+def alone(name: str) -> None:
+    """Run one benchmark from the command line, as a module."""
+
+    def run(
+        quick: Annotated[bool, typer.Option("--quick")] = False,
+        repeats: Annotated[int, typer.Option(min=1)] = 3,
+    ) -> None:
+        main([Name(name)], quick=quick, repeats=repeats)
+
+    typer.run(run)
+
+
+def measure(bench: Bench, name: str) -> None:
+    """Run one benchmark, print its rows as they come, and put them into results.md."""
+    bench.say(f"{name} ...")
+    began = time.perf_counter()
+    about = circumstances(bench)
+    print(f"\n## {name}\n\n{about}\n\n{HEADER}", flush=True)
+    lines, more = [], []
+    for found in importlib.import_module(f"benchmarks.{name}").rows(bench):
+        if isinstance(found, Row):
+            lines.append(found.line())
+        else:
+            more.append(found)
+        print(found.line() if isinstance(found, Row) else f"\n{found}", flush=True)
+    table = "\n".join([HEADER, *lines])
+    keep(bench.out / "results.md", name, "\n\n".join([about, table, *more]))
+    bench.say(f"{name}: {time.perf_counter() - began:.0f} seconds")
+
+
+def circumstances(bench: Bench) -> str:
+    """Where and of what something is measured, in a sentence."""
+    load, *_ = os.getloadavg()
+    of = "made-up lesions, once" if bench.quick else f"{bench.repeats} repeats"
+    return f"{cores()} cores of {processor()}, load {load:.1f} before; {of}; commit {commit()}."
+
+
+def processor() -> str:
+    """The processor's name."""
+    listing = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", listing.read_text()) if listing.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """The commit that is measured, with a plus sign where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def keep(path: Path, name: str, content: str) -> None:
+    """Put one benchmark's section into `path`; those of others stay."""
+    sections = {}
+    if path.exists():
+        _, *parts = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        sections = dict(part.split("\n", 1) for part in parts)
+    sections[name] = f"\n{content}\n\n"
+    order = [one.value for one in Name if one in sections]
+    text = "\n".join([TITLE, *(f"## {one}\n{sections[one].rstrip()}\n" for one in order)])
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
