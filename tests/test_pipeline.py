@@ -101,7 +101,7 @@ def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
         time.sleep(0.1)
     family = psutil.Process(run.pid).children(recursive=True)
     run.send_signal(how)
-    assert run.wait(timeout=30) != 0
+    assert run.wait(timeout=120) != 0
     assert not psutil.wait_procs(family, timeout=10)[1], "an orphan outlived the run"
     assert not list((project / "models").rglob(".*-model.keras"))
 
