@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tasks import process
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
 
@@ -28,12 +29,14 @@ PAUSE = 0.02  # seconds between looks at a process's memory
 
 def fresh(work: Callable[..., Result], **arguments: Any) -> Result:
     """What `work` gives in a process of its own, with as many threads as its libraries like."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=hush) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin) as pool:
         return pool.submit(work, **arguments).result()
 
 
-def hush() -> None:
-    """Say nothing: TensorFlow tells a lot of processors and GPUs. Errors come by another way."""
+def begin() -> None:
+    """In a child: end when the parent does, and say nothing; errors come by another way."""
+    threading.Thread(target=process._die_with_parent, daemon=True).start()
+    # TensorFlow tells a lot of processors and GPUs.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
