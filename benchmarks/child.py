@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tasks import process
+from tasks.cache import end_with_parent
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
 
@@ -35,7 +35,7 @@ def fresh(work: Callable[..., Result], **arguments: Any) -> Result:
 
 def begin() -> None:
     """In a child: end when the parent does, and say nothing; errors come by another way."""
-    threading.Thread(target=process._die_with_parent, daemon=True).start()
+    end_with_parent()
     # TensorFlow tells a lot of processors and GPUs.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 

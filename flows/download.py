@@ -9,7 +9,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import leave_only
+from tasks.cache import leave_only, place_together
 from tasks.download.files import download_file, synthesise
 from tasks.download.remote import list_files
 from tasks.progress import Bar
@@ -40,10 +40,7 @@ def download(settings: Settings) -> None:
             )
             for file in files
         ]
-        for pending in waiting:
-            pending.waited()
-    for finish in waiting:  # only when all are there: the last good ones stay together
-        finish()
+        place_together(waiting)
     leave_only(RAW, [file.name for file in files])
 
 

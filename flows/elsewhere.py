@@ -7,7 +7,6 @@ takes over its entry in dvc.lock and its products. Data go by the remote, words 
 """
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -31,12 +30,16 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.dag import hold_repo, open_repo
+from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import sign
 from tasks.cache import whole
 from tasks.errors import UserError
+from tasks.git import git
 
-LOCK = Path("dvc.lock")
+EMPTY = "schema: '2.0'\nstages: {}\n"
+"""A dvc.lock of no stage."""
+
 BUSY = Path(".dvc/tmp/elsewhere.lock")
 NAME = "elsewhere"
 
@@ -105,9 +108,9 @@ def go_to(commit: str) -> None:
     Raises UserError where the clone has other changes: then somebody works in it.
     """
     with open_repo() as repo:
-        results = {str(LOCK), *(repo.fs.relpath(out.fs_path) for out in repo.index.outs)}
+        made = results(repo)
     changed = [line[3:] for line in git("status", "--porcelain", "-z", "-uno").split("\0") if line]
-    own = [path for path in changed if not any(Path(path).is_relative_to(it) for it in results)]
+    own = [path for path in changed if not any(Path(path).is_relative_to(it) for it in made)]
     if own:
         raise UserError(f"the worker's clone has changes that are not committed: {own[0]}")
     if changed:
@@ -117,14 +120,6 @@ def go_to(commit: str) -> None:
         git("checkout", "--quiet", "--detach", commit)
 
 
-def git(*arguments: str) -> str:
-    """What git prints. Raises UserError with what it says when it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"git {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.removesuffix("\n")
-
-
 # What both do.
 
 
@@ -132,6 +127,11 @@ def one(repo: Repo, address: str) -> Stage:
     """The stage of this address."""
     (found,) = repo.stage.collect(address)
     return found
+
+
+def results(repo: Repo) -> list[str]:
+    """dvc.lock and the products of all stages: what a run changes, and not whoever works here."""
+    return [str(LOCK), *(repo.fs.relpath(out.fs_path) for out in repo.index.outs)]
 
 
 def needed(repo: Repo, of: Stage) -> list[Output]:
@@ -190,8 +190,7 @@ def check_elsewhere(pool: str) -> str:
     with open_repo() as repo:
         if not repo.config["core"].get("remote"):
             raise UserError("--pool needs a DVC remote: `dvc remote add --default NAME URL`")
-        results = [str(LOCK), *(repo.fs.relpath(out.fs_path) for out in repo.index.outs)]
-    excluded = [f":(exclude){path}" for path in results]
+        excluded = [f":(exclude){path}" for path in results(repo)]
     if changed := git("status", "--porcelain", "-uno", "--", ".", *excluded):
         raise UserError(f"commit first, since workers have only what is committed:\n{changed}")
     with get_client(sync_client=True) as client:
@@ -214,13 +213,13 @@ def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
         if not force and not mine.changed():
             return False
         push(repo, needed(repo, mine))
-        lock = LOCK.read_text(encoding="utf-8") if LOCK.exists() else "schema: '2.0'\nstages: {}\n"
+        lock = LOCK.read_text(encoding="utf-8") if LOCK.exists() else EMPTY
     parameters = {"address": address, "commit": commit, "lock": lock, "force": force}
     with get_client(sync_client=True) as client:
         entry = json.loads(ended_well(client, parameters))
     with hold_repo():
         if not LOCK.exists():
-            LOCK.write_text("schema: '2.0'\nstages: {}\n")
+            LOCK.write_text(EMPTY)
         with modify_yaml(str(LOCK)) as content:
             content["stages"][address] = entry
     with hold_repo() as repo:

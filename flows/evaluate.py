@@ -10,7 +10,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import Pending
+from tasks.cache import Pending, place_together
 from tasks.evaluate.experiment import collect_histories, predict_experiment, score_experiment
 from tasks.progress import Bar
 from tasks.settings import Settings
@@ -46,10 +46,7 @@ def evaluate(settings: Settings, experiment: str) -> None:
         name=experiment,
     )
     scored = score(settings, experiment, predicted.in_store("predictions.parquet"))
-    histories.waited()
-    scored.waited()
-    for finish in (predicted, histories, scored):  # only now: they stay or change together
-        finish()
+    place_together([predicted, histories, scored])
 
 
 def score(settings: Settings, experiment: str, predictions: Path) -> Pending:

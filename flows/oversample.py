@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.split import Protocol
 from flows.stage import run
+from tasks.cache import place_together
 from tasks.oversample.fold import oversample_fold
 from tasks.settings import Settings
 
@@ -32,10 +33,7 @@ def oversample(settings: Settings, sampling: str) -> None:
         )
         for protocol in Protocol
     ]
-    for pending in waiting:
-        pending.waited()
-    for finish in waiting:  # only when both went well: the last good ones stay together
-        finish()
+    place_together(waiting)
 
 
 def main(sampling: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:

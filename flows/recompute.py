@@ -14,6 +14,7 @@ from prefect import flow
 from flows.evaluate import PREDICTIONS, score
 from flows.report import tables
 from flows.server import server
+from tasks.cache import place_together
 from tasks.errors import UserError
 from tasks.progress import Bar
 from tasks.settings import Settings, load
@@ -26,8 +27,7 @@ def recompute(settings: Settings) -> None:
         for experiment in settings.experiments:
             score(settings, experiment, PREDICTIONS / f"{experiment}.parquet")()
             bar.advance()
-    for finish in tables(settings):
-        finish()
+    place_together(tables(settings))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from prefect import flow
 
 from flows.split import Protocol
 from flows.stage import run
-from tasks.cache import Pending
+from tasks.cache import Pending, place_together
 from tasks.report.collect import write_classes, write_tables
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.report.ranking import rank_experiments
@@ -55,9 +55,8 @@ def report(settings: Settings) -> None:
         histories=files(settings, Path("plots/history"), "csv"),
         confusion=files(settings, Path("plots/confusion"), "csv"),
     )
-    pieces.append(runs.waited())
-    for finish in pieces:  # only now: they stay or change together
-        finish()
+    pieces.append(runs)
+    place_together(pieces)
 
 
 def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:

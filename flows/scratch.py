@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from tasks.cache import whole
 from tasks.errors import UserError
+from tasks.git import GitError, git
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
 
@@ -19,18 +20,18 @@ def files(project: Path) -> list[str]:
 
     Raises UserError when there is no git, or it does not know the project, as in a tarball of it.
     """
-    if shutil.which("git") is None:
-        raise UserError("git is missing: install it (on Debian: `apt install git`)")
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listing = subprocess.run(command, cwd=project, capture_output=True, text=True)
-    if listing.returncode:
+    try:
+        listing = git(
+            "ls-files", "--cached", "--others", "--exclude-standard", "-z", folder=project
+        )
+    except GitError as error:
         raise UserError(
             f"{project.resolve()} is no git repository, and DVC needs one: clone the project, or "
-            f"run `git init` there ({listing.stderr.strip()})"
-        )
+            f"run `git init` there ({error})"
+        ) from None
     return [
         name
-        for name in filter(None, listing.stdout.split("\0"))
+        for name in filter(None, listing.split("\0"))
         if name.split("/")[0] not in RESULTS and (project / name).is_file()
     ]
 

@@ -5,7 +5,6 @@ import queue
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,12 +17,11 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.dag import Graph, forget_dead_locks, lock_order, sort_lock
 from flows.elsewhere import cancel_sent, check_elsewhere, reproduce_elsewhere, sent
+from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import sign
 from flows.server import server
 from tasks.slots import JOBS_VARIABLE
-
-LOCK = Path("dvc.lock")
 
 ending = threading.Event()
 

@@ -23,7 +23,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -443,6 +443,14 @@ class Pending:
     def __call__(self) -> list[str]:
         """The same, put the products in place, and return the names of those in the folder."""
         return put_in_place(self.products, self.out, self.aside)
+
+
+def place_together(waiting: Sequence[Pending]) -> None:
+    """Wait for all, and only then put them in place: the last good ones stay or change together."""
+    for pending in waiting:
+        pending.waited()
+    for pending in waiting:
+        pending()
 
 
 def cached(name: str) -> Callable[[Callable[..., None]], CachedTask]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -17,6 +18,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from flows import scratch
 from flows.server import start
 from tasks.settings import SOURCE_VARIABLE
+
+if TYPE_CHECKING:
+    from host import Host
 
 PROJECT = Path(__file__).parent.parent
 
@@ -82,6 +86,34 @@ def built(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path
 def project(built: Path, tmp_path: Path) -> Path:
     """A copy of `built`, caches included, for a test to change."""
     return shutil.copytree(built, tmp_path / "project", symlinks=True)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator["Host"]:
+    """A web server on loopback to download from."""
+    from host import serving
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as host:
+        yield host
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a download would have waited between its attempts; it does not wait."""
+    from tasks.download import remote
+
+    waits: list[float] = []
+    monkeypatch.setattr(remote, "sleep", waits.append)
+    return waits
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> SimpleNamespace:
+    """Where a download goes, and where it is kept until it is whole."""
+    from host import PART_1
+
+    return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What was run: the commit, the data, the versions."""
 
 import platform
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,19 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.cache import LIBRARIES
+from tasks.errors import UserError
+from tasks.git import git
 
 DATA = "data/"
 """Products of stages that the page shows the hashes of are under here."""
 
 
-def git(*arguments: str) -> str | None:
+def told(*arguments: str) -> str | None:
     """What git prints; None where there is no git, no repository or no such commit."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    except FileNotFoundError:
+        return git(*arguments)
+    except UserError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def commit() -> dict[str, Any] | None:
@@ -28,11 +28,11 @@ def commit() -> dict[str, Any] | None:
 
     None where git knows none.
     """
-    head = git("log", "-1", "--format=%h%n%cI%n%s")
+    head = told("log", "-1", "--format=%h%n%cI%n%s")
     if head is None:
         return None
     name, date, subject = head.split("\n", 2)
-    changed = git("status", "--porcelain", "--untracked-files=no")
+    changed = told("status", "--porcelain", "--untracked-files=no")
     return {"hash": name, "date": date, "subject": subject, "changed": bool(changed)}
 
 
@@ -41,10 +41,10 @@ def before() -> str | None:
 
     HEAD, or the parent of the commit that brought the predictions that are there.
     """
-    if git("status", "--porcelain", "--", "predictions"):
-        return git("rev-parse", "--short", "HEAD")
-    brought = git("log", "-1", "--format=%h", "--", "predictions")
-    return git("rev-parse", "--short", f"{brought}^") if brought else None
+    if told("status", "--porcelain", "--", "predictions"):
+        return told("rev-parse", "--short", "HEAD")
+    brought = told("log", "-1", "--format=%h", "--", "predictions")
+    return told("rev-parse", "--short", f"{brought}^") if brought else None
 
 
 def hashes(lock: Path = Path("dvc.lock")) -> list[tuple[str, str, int]]:

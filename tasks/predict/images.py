@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
+from tasks.preprocess import check
+from tasks.preprocess.check import LARGEST
 from tasks.preprocess.decode import UPRIGHT, orientation, upright
 
 # No others: some of Pillow's readers run other programs.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-LARGEST = 2**28  # bytes of an image in a zip archive, unpacked
 
 
 class ImageError(UserError):
@@ -130,9 +131,7 @@ def reason(error: Exception) -> str:
         return "no JPEG, PNG, TIFF, BMP or WebP image"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels: scale it down first"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    return check.reason(error)
 
 
 def flat(image: Image.Image) -> Image.Image:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
@@ -26,7 +25,6 @@ from host import (
     Host,
     md5,
     only_part,
-    serving,
     sha256sums,
 )
 
@@ -37,24 +35,7 @@ ROOT = Path(__file__).parents[2]
 HAM10000 = ROOT / "../shared/ham10000"
 
 
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as host:
-        yield host
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that a download would have waited between its attempts."""
-    waits: list[float] = []
-    monkeypatch.setattr(remote, "sleep", waits.append)
-    return waits
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> SimpleNamespace:
-    return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
+pytestmark = pytest.mark.usefixtures("waits")
 
 
 # Whole or not at all

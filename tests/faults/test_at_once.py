@@ -46,8 +46,9 @@ def at_work(project: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         assert not psutil.wait_procs(family, timeout=10)[1]
 
 
-def test_two_dvc_repro(project: Path) -> None:
-    with at_work(project, *REPRO):
+@pytest.mark.parametrize("first", [REPRO, PIPELINE], ids=["dvc repro", "flows.pipeline"])
+def test_dvc_repro_beside(first: tuple[str, ...], project: Path) -> None:
+    with at_work(project, *first):
         second = dvc(project, "repro", "train@baseline")
         assert second.returncode != 0
         assert "busy" in second.stdout
@@ -66,14 +67,6 @@ def test_two_flows_pipeline(project: Path) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 2}}})
     done = python(project, *PIPELINE, "--target", "train@baseline")
     assert done.returncode == 0, done.stdout
-
-
-def test_dvc_repro_beside_flows_pipeline(project: Path) -> None:
-    with at_work(project, *PIPELINE):
-        second = dvc(project, "repro", "train@baseline")
-        assert second.returncode != 0
-        assert "busy" in second.stdout
-        assert "Traceback" not in second.stdout
 
 
 def test_lock_is_free_after_a_kill_and_held_by_nobody_else(tmp_path: Path) -> None:

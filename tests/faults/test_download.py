@@ -7,7 +7,6 @@ import errno
 import hashlib
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -25,7 +24,6 @@ from host import (
     Fault,
     Host,
     md5,
-    serving,
     sha256sums,
 )
 
@@ -41,24 +39,7 @@ JSON = {"Content-Type": "application/json"}
 GUESTBOOK = b'{"status": "ERROR", "message": "Fill in the guestbook."}'
 
 
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as host:
-        yield host
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that a download would have waited between its attempts."""
-    waits: list[float] = []
-    monkeypatch.setattr(remote, "sleep", waits.append)
-    return waits
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> SimpleNamespace:
-    return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
+pytestmark = pytest.mark.usefixtures("waits")
 
 
 @dataclass
