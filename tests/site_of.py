@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import uuid
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -81,25 +82,33 @@ class Site:
             if process.poll() is None:
                 end(process)
 
-    def post(self, path: str, **content: Any) -> Any:
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        """What the server answers; asked again while it is too busy, as Prefect's own client does."""
+
         def answer() -> httpx.Response | None:
-            response = httpx.post(f"{self.api}{path}", json=content, timeout=60)
-            # SQLite is busy: Prefect's own client tries again too.
-            return None if response.status_code == 503 else response
+            with suppress(httpx.TransportError):
+                response = httpx.request(method, f"{self.api}{path}", json=content, timeout=60)
+                return None if response.status_code == 503 else response
+            return None
 
         return wait_for(answer).raise_for_status().json()
 
+    def post(self, path: str, **content: Any) -> Any:
+        return self.ask("POST", path, content)
+
     def deployment(self, name: str) -> Any:
-        url = f"{self.api}/deployments/name/pipeline/{name}"
-        return httpx.get(url, timeout=60).raise_for_status().json()
+        return self.ask("GET", f"/deployments/name/pipeline/{name}")
 
     def trigger(self, name: str, **parameters: Any) -> str:
         identity = self.deployment(name)["id"]
-        run = self.post(f"/deployments/{identity}/create_flow_run", parameters=parameters)
+        once = uuid.uuid4().hex  # asked twice, it is still one run
+        run = self.post(
+            f"/deployments/{identity}/create_flow_run", parameters=parameters, idempotency_key=once
+        )
         return str(run["id"])
 
     def run(self, run: str) -> Any:
-        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()
+        return self.ask("GET", f"/flow_runs/{run}")
 
     def state(self, run: str) -> Any:
         return self.run(run)["state"]
