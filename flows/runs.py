@@ -6,6 +6,7 @@ place that its deployment has for one run at a time.
 """
 
 import socket
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -27,9 +28,15 @@ from flows.server import alive, began
 HOST, PID, BEGAN = (f"lesionflow.{name}" for name in ("host", "pid", "began"))
 """Labels of a flow run that name its process."""
 
+VERSION = "lesionflow"
+"""Of our flows: a run has its flow's version before it is Running, so that it is known as ours."""
+
+UNSIGNED = timedelta(seconds=60)
+"""How long a run of ours may be Running without a signature, which takes a moment."""
+
 
 def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Write down this process with a flow run, and end dead runs; for every flow's `on_running`."""
+    """Write down this process with a flow run, and end dead runs; for our flows' `on_running`."""
     process = psutil.Process()
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(
@@ -40,7 +47,12 @@ def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
 
 
 def gone(run: FlowRun) -> bool:
-    """Whether the run was signed on this machine by a process that has ended."""
+    """Whether the run was signed on this machine by a process that has ended.
+
+    Or by nobody: then its process, wherever it was, ended before it could.
+    """
+    if run.flow_version == VERSION and HOST not in run.labels:
+        return run.estimated_run_time > UNSIGNED  # by the server's clock alone
     if run.labels.get(HOST) != socket.gethostname():
         return False
     return not alive(int(run.labels[PID]), float(run.labels[BEGAN]))

@@ -10,7 +10,7 @@ import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -386,12 +386,10 @@ def allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that the section around `location` knows."""
     section: Any = Settings
     for part in location[:-1]:
-        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
-        if field is None:  # a name that the user chose, such as an experiment's
-            continue
-        section = field.annotation
-        if getattr(section, "__origin__", None) is dict:
-            section = section.__args__[1]
+        if get_origin(section) is dict:  # `part` is a name that the user chose, an experiment's say
+            section = get_args(section)[1]
+        else:
+            section = section.model_fields[part].annotation
     return list(section.model_fields)
 
 

@@ -83,7 +83,7 @@ class Site:
                 end(process)
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
-        """What the server answers; asked again while it is too busy, as Prefect's own client does."""
+        """What the server answers; asked again while it is busy, as Prefect's own client does."""
 
         def answer() -> httpx.Response | None:
             with suppress(httpx.TransportError):

@@ -4,15 +4,18 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import psutil
+import pytest
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.states import Running
 
-from flows.runs import BEGAN, HOST, PID, end_dead_runs, sign
+from flows import runs
+from flows.runs import BEGAN, HOST, PID, VERSION, end_dead_runs, sign
 from flows.server import began
 
 
@@ -57,6 +60,21 @@ def test_only_runs_whose_process_is_gone_are_ended(prefect_server: str) -> None:
     running = {name for name, kinds in states.items() if kinds == ("RUNNING", "RUNNING")}
     assert crashed == {"gone", "another that got our number"}
     assert running == {"ours", "elsewhere", "unsigned"}
+
+
+def test_run_that_was_killed_before_it_could_sign(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = work.with_options(version=VERSION)
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(ours, state=Running())
+        foreign = client.create_flow_run(work, state=Running())
+        end_dead_runs()
+        assert client.read_flow_run(run.id).state_type == "RUNNING", "it may sign yet"
+        monkeypatch.setattr(runs, "UNSIGNED", timedelta(0))
+        end_dead_runs()
+        assert client.read_flow_run(run.id).state_type == "CRASHED"
+        assert client.read_flow_run(foreign.id).state_type == "RUNNING"
 
 
 def test_run_that_starts_signs_itself(prefect_server: str) -> None:

@@ -139,10 +139,8 @@ def soak(runs: int, seed: int, project: Path, home: Path) -> None:
                 arguments = (site, run, dice, killed)
                 threading.Thread(target=kill_one, args=arguments, daemon=True).start()
             state = site.final(run)["type"]
-            for _ in range(300):
-                if not site.running():
-                    break
-                time.sleep(0.2)
+            with suppress(TimeoutError):
+                wait_for(lambda: not site.running())
             assert not site.running(), "something is Running that is not"
             assert killed or state == "COMPLETED", site.state(run)
             worker = psutil.Process(site.processes["worker"].pid)

@@ -139,6 +139,14 @@ def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: A
     ]
 
 
+def test_name_that_is_also_a_key(tmp_path: Path) -> None:
+    """Found by fuzzing: `oversample:` lost its line, so that `weights` stood under `embed`."""
+    content = {"network": "vgg16", "width": 32, "height": 32, "flips": False, "sampler": "weights"}
+    assert faults(written(tmp_path, {"embed": {"weights": content}})) == [
+        "embed.weights.sampler: unknown key; allowed here: network, width, height, flips, weights"
+    ]
+
+
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     changes = {
         "split": {"train": 0.6},
