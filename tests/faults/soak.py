@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 from conftest import commit
-from site_of import Site, end, free_port, wait_for
+from site_of import Site, free_port, wait_for
 
 from flows.scratch import change_params
 
@@ -110,9 +110,7 @@ def running_site(project: Path, home: Path) -> Iterator[Site]:
         site.start("worker")
         yield site
     finally:
-        for process in site.processes.values():
-            if process.poll() is None:
-                end(process)
+        site.end()
 
 
 def bytes_of(project: Path) -> dict[str, bytes]:
