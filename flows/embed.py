@@ -11,7 +11,7 @@ from prefect import flow
 
 from flows.preprocess import RAW
 from flows.stage import run
-from tasks.cache import need_room, scratch, whole
+from tasks.cache import scratch, whole
 from tasks.embed.shard import embed_shard
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.preprocess.check import check
@@ -47,11 +47,7 @@ def embed(settings: Settings, name: str) -> None:
         for finish, part in zip(waiting, parts, strict=True):
             finish()
             part.end()
-        target = Path("data/embedded") / name / "images.npy"
-        need_room(
-            target.parent, sum((place / "activations.npy").stat().st_size for place in folders)
-        )
-        with whole(target) as beside:
+        with whole(Path("data/embedded") / name / "images.npy") as beside:
             gather(folders, tables, "activations.npy", beside)
 
 

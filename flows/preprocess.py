@@ -9,7 +9,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import leave_only, need_room, scratch, whole
+from tasks.cache import leave_only, scratch, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
 from tasks.progress import Bar
@@ -41,7 +41,6 @@ def preprocess(settings: Settings) -> None:
             for place, part in zip(folders, parts, strict=True)
         ]
         finish_all(waiting, parts, RAW, bar.advance)
-        need_room(PREPARED, sum((place / "pixels.npy").stat().st_size for place in folders))
         with whole(PREPARED / "images.npy") as beside:
             gather(folders, parts, "pixels.npy", beside)
     with whole(PREPARED / "images.csv") as beside:

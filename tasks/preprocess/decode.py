@@ -40,9 +40,10 @@ def orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # which Pillow turns by itself
         return 1
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        turn = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF says nothing, and the image may be sound
         return 1
+    return turn if turn in UPRIGHT else 1
 
 
 def upright(image: Image.Image, turn: int, width: int, height: int) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.cache import cached
+from tasks.cache import cached, need_room
 from tasks.preprocess.check import DataFaults
 from tasks.preprocess.decode import decode
 
@@ -57,7 +57,10 @@ def gather(folders: Sequence[Path], parts: Sequence[pd.DataFrame], name: str, ou
     """Write the shards' arrays as one, (n, ...), in the table's order.
 
     folders: a folder a shard, which holds an array `name`; parts: the rows of each.
+
+    Raises UserError where the disk has no room for it.
     """
+    need_room(out.parent, sum((folder / name).stat().st_size for folder in folders))
     first = np.load(folders[0] / name, mmap_mode="r")
     total = sum(len(part) for part in parts)
     images = np.lib.format.open_memmap(

@@ -192,6 +192,13 @@ def assert_is(found: NDArray[np.uint8] | str, fault: str, seen: Image.Image, pla
             for kind in ("PNG", "TIFF") for turn in (3, 6)
         ),
         pytest.param(damaged_exif(), quarters(), RIGHT, RIGHT, id="damaged EXIF"),
+        *(
+            pytest.param(
+                encoded(quarters(), exif=noted(turn)), quarters(), RIGHT, RIGHT,
+                id=f"EXIF of no orientation: {turn}",
+            )
+            for turn in (0, 9, 65_535)
+        ),
         # Laid on their left side, which undoes the turn to the right.
         pytest.param(
             encoded(quarters().transpose(Image.Transpose.ROTATE_270)), quarters(), RIGHT, RIGHT,
