@@ -16,7 +16,7 @@ from prefect.states import Completed, State
 
 from flows.compare import compare_with
 from flows.dag import alone, open_repo, read_graph
-from flows.runs import VERSION, sign
+from flows.runs import signed
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
 from tasks.compare import as_markdown, summary
@@ -28,7 +28,8 @@ from tasks.slots import cores
 SCRATCH = Path(".cache/scratch")
 
 
-@flow(name="pipeline", version=VERSION, on_running=[sign])
+@signed
+@flow(name="pipeline")
 def pipeline(
     targets: Sequence[str] = (),
     force: bool = False,

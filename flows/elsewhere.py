@@ -32,7 +32,7 @@ from prefect.states import Cancelling, Completed, Crashed, State
 from flows.dag import hold_repo, open_repo
 from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
-from flows.runs import VERSION, sign
+from flows.runs import signed
 from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.git import git
@@ -58,7 +58,8 @@ sent: set[UUID] = set()
 # What a worker does.
 
 
-@flow(name="stage", flow_run_name="{address}", version=VERSION, on_running=[sign])
+@signed
+@flow(name="stage", flow_run_name="{address}")
 def stage(address: str, commit: str, lock: str, force: bool = False) -> State[Any]:
     """Run one stage in the clone that this process works in, one at a time.
 

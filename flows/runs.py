@@ -7,7 +7,7 @@ place that its deployment has for one run at a time.
 
 import socket
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import psutil
 from prefect import Flow
@@ -28,6 +28,9 @@ from flows.server import alive, began
 HOST, PID, BEGAN = (f"lesionflow.{name}" for name in ("host", "pid", "began"))
 """Labels of a flow run that name its process."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 VERSION = "lesionflow"
 """Of our flows: a run has its flow's version before it is Running, so that it is known as ours."""
 
@@ -35,8 +38,13 @@ UNSIGNED = timedelta(seconds=60)
 """How long a run of ours may be Running without a signature, which takes a moment."""
 
 
+def signed(flow: Flow[P, R]) -> Flow[P, R]:
+    """`flow` as one of ours: its runs can be told from others', and are ended where they died."""
+    return flow.with_options(version=VERSION, on_running=[sign])
+
+
 def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Write down this process with a flow run, and end dead runs; for our flows' `on_running`."""
+    """Write down this process with a flow run that begins, and end dead runs."""
     process = psutil.Process()
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(

@@ -19,7 +19,7 @@ from flows.dag import Graph, forget_dead_locks, lock_order, sort_lock
 from flows.elsewhere import cancel_sent, check_elsewhere, reproduce_elsewhere, sent
 from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
-from flows.runs import VERSION, sign
+from flows.runs import signed
 from flows.server import server
 from tasks.slots import JOBS_VARIABLE
 
@@ -46,7 +46,8 @@ def stage(address: str, force: bool, elsewhere: str | None) -> State[Any]:
     return Completed(message=took)
 
 
-@flow(name="stages", version=VERSION, on_running=[sign])
+@signed
+@flow(name="stages")
 def stages(graph: dict[str, list[str]], force: bool, elsewhere: str | None) -> dict[str, str]:
     """Run the stages of `graph`, each when its parents have ended; the final state of each.
 

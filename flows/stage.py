@@ -13,7 +13,7 @@ from prefect import Flow
 
 from flows.inputs import refuse_damaged
 from flows.runners import task_runner
-from flows.runs import VERSION, sign
+from flows.runs import signed
 from flows.server import alive, began, owner_process, server
 from tasks.cache import sweep
 from tasks.errors import UserError
@@ -36,8 +36,7 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         refuse_damaged(os.environ.get("DVC_STAGE"))
         sweep()
         with server():
-            ours = flow.with_options(version=VERSION, on_running=[sign], task_runner=task_runner())
-            ours(settings, **arguments)
+            signed(flow).with_options(task_runner=task_runner())(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
         if read_by(flow.name, load(), **arguments) != read_by(flow.name, settings, **arguments):
             raise UserError("params.yaml changed while the stage ran; run it again")

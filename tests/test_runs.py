@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from flows import runs
-from flows.runs import BEGAN, HOST, PID, VERSION, end_dead_runs, sign
+from flows.runs import BEGAN, HOST, PID, end_dead_runs, signed
 from flows.server import began
 
 
@@ -65,9 +65,8 @@ def test_only_runs_whose_process_is_gone_are_ended(prefect_server: str) -> None:
 def test_run_that_was_killed_before_it_could_sign(
     prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = work.with_options(version=VERSION)
     with get_client(sync_client=True) as client:
-        run = client.create_flow_run(ours, state=Running())
+        run = client.create_flow_run(signed(work), state=Running())
         foreign = client.create_flow_run(work, state=Running())
         end_dead_runs()
         assert client.read_flow_run(run.id).state_type == "RUNNING", "it may sign yet"
@@ -78,7 +77,7 @@ def test_run_that_was_killed_before_it_could_sign(
 
 
 def test_run_that_starts_signs_itself(prefect_server: str) -> None:
-    state = work.with_options(on_running=[sign])(return_state=True)
+    state = signed(work)(return_state=True)
     with get_client(sync_client=True) as client:
         identity = state.state_details.flow_run_id
         assert identity is not None
