@@ -4,8 +4,6 @@ import importlib
 import os
 import platform
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import nullcontext
@@ -17,11 +15,14 @@ import typer
 
 from benchmarks.bench import Bench, source
 from benchmarks.rows import HEADER, Row
+from flows.errors import told
 from tasks.cache import whole
 from tasks.errors import UserError
+from tasks.git import git
 from tasks.slots import cores
 
 HERE = Path(__file__).parent
+NOT_CODE = (":(exclude)benchmarks/results.md", ":(exclude)benchmarks/growth.svg")
 TITLE = """# What `make bench` measured
 
 Each row is something done our way and another way, one after the other in one run, several times.
@@ -59,21 +60,19 @@ def main(
     temporary = tempfile.TemporaryDirectory(prefix="lesionflow-bench-")
     if quick and output == HERE:
         output = Path(temporary.name)
-    with temporary, nullcontext(work or Path(temporary.name)) as folder:
-        try:
-            bench = Bench(
-                folder=folder.absolute(),
-                out=output,
-                source=None if quick else source(),
-                quick=quick,
-                repeats=1 if quick else repeats,
-            )
-            bench.out.mkdir(parents=True, exist_ok=True)
-            for name in names or list(Name):
-                measure(bench, name)
-        except UserError as error:
-            print(f"benchmarks: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
+    with temporary, nullcontext(work or Path(temporary.name)) as folder, told("benchmarks"):
+        bench = Bench(
+            folder=folder.absolute() / ("quick" if quick else "full"),
+            out=output,
+            source=None if quick else source(),
+            quick=quick,
+            repeats=1 if quick else repeats,
+        )
+        bench.folder.mkdir(parents=True, exist_ok=True)
+        bench.out.mkdir(parents=True, exist_ok=True)
+        measured = commit()
+        for name in names or list(Name):
+            measure(bench, name, measured)
 
 
 def alone(name: str) -> None:
@@ -88,11 +87,14 @@ def alone(name: str) -> None:
     typer.run(run)
 
 
-def measure(bench: Bench, name: str) -> None:
-    """Run one benchmark, print its rows as they come, and put them into results.md."""
+def measure(bench: Bench, name: str, measured: str) -> None:
+    """Run one benchmark, print its rows as they come, and put them into results.md.
+
+    measured: the commit.
+    """
     bench.say(f"{name} ...")
     began = time.perf_counter()
-    about = circumstances(bench)
+    about = f"{circumstances(bench)}; commit {measured}."
     print(f"\n## {name}\n\n{about}\n\n{HEADER}", flush=True)
     lines, more = [], []
     for found in importlib.import_module(f"benchmarks.{name}").rows(bench):
@@ -107,10 +109,10 @@ def measure(bench: Bench, name: str) -> None:
 
 
 def circumstances(bench: Bench) -> str:
-    """Where and of what something is measured, in a sentence."""
+    """Where and of what something is measured, in words."""
     load, *_ = os.getloadavg()
     of = "made-up lesions, once" if bench.quick else f"{bench.repeats} repeats"
-    return f"{cores()} cores of {processor()}, load {load:.1f} before; {of}; commit {commit()}."
+    return f"{cores()} cores of {processor()}, load {load:.1f} before; {of}"
 
 
 def processor() -> str:
@@ -121,10 +123,12 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, with a plus sign where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    """The commit that is measured, with a plus sign where more than results differs from it."""
+    try:
+        changed = git("status", "--porcelain", "-uno", "--", ".", *NOT_CODE, folder=HERE.parent)
+        return git("rev-parse", "--short", "HEAD", folder=HERE.parent) + ("+" if changed else "")
+    except UserError:
+        return "unknown"
 
 
 def keep(path: Path, name: str, content: str) -> None:

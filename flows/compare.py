@@ -6,7 +6,6 @@ No stage of the DAG: it looks at two commits. `dvc metrics diff` shows the same 
 whether a difference is more than chance.
 """
 
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from scmrepo.exceptions import SCMError
 
+from flows.errors import told
 from tasks.compare import Changes, as_json, as_markdown, compare
 from tasks.errors import UserError
 
@@ -96,11 +96,8 @@ def main(
     resamples: Annotated[int, typer.Option(min=100, help="Of the lesions.")] = RESAMPLES,
 ) -> None:
     """Compare predictions with those of a commit: differences, intervals, corrected p-values."""
-    try:
+    with told("compare", code=2):
         changes = compare_with(rev, resamples=resamples)
-    except UserError as error:
-        print(f"compare: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
     if format is Format.json:
         print(as_json(changes))
     elif format is Format.markdown:

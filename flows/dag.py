@@ -15,6 +15,7 @@ from pathlib import Path
 
 import networkx
 import psutil
+import typer
 from dvc.lock import make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -175,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

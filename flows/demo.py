@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.errors import told
 from flows.scratch import all_but, files, make_copy
 from tasks.cache import digest, file_hash
 from tasks.errors import UserError
@@ -72,15 +73,12 @@ def main(
 ) -> None:
     """Copy the project, run its DAG on made-up lesions with short trainings, show the numbers."""
     environment = {name: value for name, value in os.environ.items() if name != SOURCE_VARIABLE}
-    try:
+    with told("demo"):
         copy_once(Path.cwd(), folder)
         for flow in ("pipeline", "page"):
             command = [sys.executable, "-m", f"flows.{flow}"]
             if subprocess.run(command, cwd=folder, env=environment).returncode:
                 raise UserError(f"the run in {folder} failed; run this again to go on from there")
-    except UserError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
     print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
     print((folder / "reports" / "experiments.md").read_text(encoding="utf-8"))
     print(

@@ -23,9 +23,10 @@ from tasks.compare import as_markdown, summary
 from tasks.errors import UserError
 from tasks.report.artifacts import confusion_tables
 from tasks.settings import SOURCE_VARIABLE, load
-from tasks.slots import cores
+from tasks.slots import jobs as usual_jobs
 
 SCRATCH = Path(".cache/scratch")
+EXPERIMENTS = Path("reports/experiments.md")
 
 
 @signed
@@ -46,8 +47,7 @@ def pipeline(
     """
     if not changes:
         return bring_up_to_date(targets, force, jobs, compare_to)
-    copy = scratch_copy(changes)
-    with chdir(copy):
+    with alone(SCRATCH.with_suffix(".lock")), chdir(scratch_copy(changes)):
         return bring_up_to_date(targets, force, jobs, None)
 
 
@@ -58,8 +58,9 @@ def bring_up_to_date(
     with alone():
         with open_repo() as repo:
             graph = read_graph(repo, targets)
-        run_dag(graph, force=force, jobs=jobs or cores())
-    show("metrics", Path("reports/experiments.md").read_text(encoding="utf-8"))
+        run_dag(graph, force=force, jobs=jobs or usual_jobs())
+    if EXPERIMENTS.exists():  # not where `targets` are earlier stages
+        show("metrics", EXPERIMENTS.read_text(encoding="utf-8"))
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")

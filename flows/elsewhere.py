@@ -33,9 +33,10 @@ from flows.dag import hold_repo, open_repo
 from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
+from flows.server import answering
 from tasks.cache import whole
 from tasks.errors import UserError
-from tasks.git import git
+from tasks.git import GitError, git
 
 EMPTY = "schema: '2.0'\nstages: {}\n"
 """A dvc.lock of no stage."""
@@ -50,6 +51,10 @@ PAUSE = 2.0  # seconds between looks at a run
 EVERY = 10.0  # seconds between beats
 PATIENCE = 90.0  # seconds without a beat, or without a start, after which a run counts as dead
 ATTEMPTS = 3
+WAITS = (
+    "waits for a worker; if none is at work, start one in a clone: `python -m flows.worker {pool} "
+    "--limit 1`"
+)
 
 sent: set[UUID] = set()
 """Runs of this process that have not ended."""
@@ -106,7 +111,8 @@ def beating() -> Iterator[None]:
 def go_to(commit: str) -> None:
     """Have the clone at `commit`, and drop results of earlier stages that git tracks.
 
-    Raises UserError where the clone has other changes: then somebody works in it.
+    Raises UserError where the clone has other changes (then somebody works in it), or the commit
+    is not to be had.
     """
     with open_repo() as repo:
         made = results(repo)
@@ -118,7 +124,13 @@ def go_to(commit: str) -> None:
         git("checkout", "--quiet", "HEAD", "--", *changed)
     if git("rev-parse", "HEAD") != commit:
         git("fetch", "--quiet")
-        git("checkout", "--quiet", "--detach", commit)
+        try:
+            git("checkout", "--quiet", "--detach", commit)
+        except GitError as error:
+            raise UserError(
+                f"the worker's clone cannot go to commit {commit}: `git push` it to where the "
+                f"clone fetches from ({error})"
+            ) from None
 
 
 # What both do.
@@ -194,7 +206,7 @@ def check_elsewhere(pool: str) -> str:
         excluded = [f":(exclude){path}" for path in results(repo)]
     if changed := git("status", "--porcelain", "-uno", "--", ".", *excluded):
         raise UserError(f"commit first, since workers have only what is committed:\n{changed}")
-    with get_client(sync_client=True) as client:
+    with answering(), get_client(sync_client=True) as client:
         try:
             found = client.read_deployment_by_name(f"stage/{NAME}").work_pool_name
         except ObjectNotFound:
@@ -236,7 +248,7 @@ def ended_well(client: SyncPrefectClient, parameters: dict[str, Any]) -> str:
         run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
         sent.add(run.id)
         try:
-            state = final(client, run.id)
+            state = final(client, run.id, address)
         finally:
             sent.discard(run.id)
         if state.is_completed():
@@ -247,10 +259,14 @@ def ended_well(client: SyncPrefectClient, parameters: dict[str, Any]) -> str:
     raise StageError(f"{address}: {ATTEMPTS} workers died of it")
 
 
-def final(client: SyncPrefectClient, identity: UUID) -> State[Any]:
-    """The final state of a run; one that shows no life for PATIENCE seconds is set to Crashed."""
+def final(client: SyncPrefectClient, identity: UUID, address: str) -> State[Any]:
+    """The final state of a run; one that shows no life for PATIENCE seconds is set to Crashed.
+
+    One that no worker takes for as long waits on, and the user is told what it waits for.
+    """
     seen: tuple[Any, ...] = ()
-    since = time.monotonic()
+    since = began = time.monotonic()
+    told = False
     while True:
         run = client.read_flow_run(identity)
         assert run.state is not None
@@ -259,6 +275,9 @@ def final(client: SyncPrefectClient, identity: UUID) -> State[Any]:
         now = run.state.type, run.state.timestamp, run.labels.get(BEAT)
         if now != seen or run.state.type == StateType.SCHEDULED:  # no worker is free yet
             seen, since = now, time.monotonic()
+            if not told and since - began > PATIENCE:
+                told = True
+                print(f"{address}: {WAITS.format(pool=run.work_pool_name)}", flush=True)
         elif time.monotonic() - since > PATIENCE:
             dead: State[Any] = Crashed(message=f"no sign of life for {PATIENCE:.0f} seconds")
             client.set_flow_run_state(identity, dead, force=True)

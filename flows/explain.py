@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import typer
 
+from flows.errors import told
 from flows.record import first_with, record_folder
 from tasks import process
 from tasks.cache import file_hash, whole
 from tasks.classes import CLASSES
 from tasks.clinical import clinical_codes
 from tasks.download.remote import SEGMENTATIONS
-from tasks.errors import UserError
 from tasks.explain.energy import MEASURES, summarise
 from tasks.explain.record import test_images
 from tasks.predict.locate import trained
@@ -37,7 +37,8 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
     models = trained(experiment, settings.experiments)
-    record, with_masks = record_folder(), first_with(SEGMENTATIONS)
+    source = settings.download.source
+    record, with_masks = record_folder(source), first_with(SEGMENTATIONS, source)
     if with_masks is None:
         print(f"explain: no {SEGMENTATIONS}, hence pictures and no numbers", file=sys.stderr)
     split = settings.experiments[experiment].split
@@ -94,11 +95,8 @@ def main(
     pictures: Annotated[bool, typer.Option("--pictures", help="Draw the maps too.")] = False,
 ) -> None:
     """Grad-CAM of the test images: the share of it that lies on the lesion."""
-    try:
+    with told("explain"):
         explain(experiment, limit, pictures)
-    except UserError as error:
-        print(f"explain: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

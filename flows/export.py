@@ -6,15 +6,14 @@ Needs the extra `onnx`. No stage of the DAG: nothing in it is made of the file, 
 reproduces numbers need not install what writes it.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from flows.errors import told
 from tasks import process
 from tasks.cache import file_hash, whole
-from tasks.errors import UserError
 from tasks.export.card import card
 from tasks.predict.locate import read_metrics, trained
 from tasks.settings import load
@@ -49,11 +48,8 @@ def main(
 ) -> None:
     """Write ONNX that says what the models say, and a model card."""
     folder = folder or Path("exports") / experiment
-    try:
+    with told("export"):
         facts = export(experiment, folder)
-    except UserError as error:
-        print(f"export: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
     print(
         f"{folder}/model.onnx and its card, README.md; largest difference from the Keras models "
         f"{facts['difference']:.1g}"

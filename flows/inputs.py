@@ -1,4 +1,4 @@
-"""Whether a stage's inputs are what the stages that make them recorded in dvc.lock.
+"""What a stage works with: whether its inputs are what dvc.lock says of them, and its params.
 
 DVC believes in its cache: a damaged file of it comes into place as if it were sound, and `dvc
 status` says that all is up to date. What a stage then computed would be a wrong number.
@@ -15,9 +15,30 @@ from ruamel.yaml import YAML
 
 from tasks.errors import UserError
 
+DAG = Path("dvc.yaml")
+PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
 CACHE = Path(".dvc/cache/files/md5")
 PAUSE = 0.05  # seconds
+
+
+def params_of(address: str | None) -> dict[str, Any]:
+    """What dvc.yaml says that a stage reads of params.yaml, by its dotted keys; None for no value.
+
+    address: of DVC; without one, the stage was not started by DVC, and nothing is recorded of it.
+    """
+    if address is None:
+        return {}
+    name, _, item = address.partition("@")
+    stage = YAML(typ="safe").load(DAG)["stages"][name]
+    content = YAML(typ="safe").load(PARAMS)
+    found = {}
+    for key in stage.get("do", stage).get("params", []):
+        value = content
+        for part in key.replace("${key}", item).replace("${item}", item).split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        found[key] = value
+    return found
 
 
 def refuse_damaged(address: str | None) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.stage.exceptions import StageCmdFailedError
 
 from flows.dag import reproduce
 from flows.stage import LOGS_VARIABLE, log_path
@@ -35,8 +36,15 @@ def reproduce_logged(address: str, *, force: bool) -> bool:
     try:
         return reproduce(address, force=force)
     except DvcException as error:
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else str(error)
-        said = text.splitlines()[-SHOWN:]
         raise StageError(
-            "\n".join([f"{address} failed:", *(f"  {line}" for line in said)])
+            "\n".join([f"{address} failed:", *(f"  {line}" for line in said(error, log))])
         ) from None
+
+
+def said(error: DvcException, log: Path) -> list[str]:
+    """Why a stage failed: the end of what its command printed, or what DVC says, in lines."""
+    cause = error.__cause__ or error
+    if not (isinstance(cause, StageCmdFailedError) and log.exists()):
+        return str(cause).splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [*lines[-SHOWN:], *([f"all of it: {log}"] if len(lines) > SHOWN else [])]

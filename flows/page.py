@@ -5,7 +5,6 @@
 No stage of the DAG: the page names the commit that it is of, which no commit can hold.
 """
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from flows.compare import compare_with
+from flows.errors import told
 from flows.record import record_folder
 from tasks.cache import whole
 from tasks.compare import as_markdown
@@ -52,11 +52,8 @@ def main(
     ] = 0,
 ) -> None:
     """Write reports/index.html from what the stages left."""
-    try:
+    with told("page"):
         write(load(), against, pictures)
-    except UserError as error:
-        print(f"page: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
     print(PAGE)
 
 
@@ -79,7 +76,8 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
     split = Path(f"data/splits/{settings.experiments[experiment].split}.csv")
-    return mistakes(Path(f"predictions/{experiment}.parquet"), record_folder(), split, count)
+    record = record_folder(settings.download.source)
+    return mistakes(Path(f"predictions/{experiment}.parquet"), record, split, count)
 
 
 if __name__ == "__main__":

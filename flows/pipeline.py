@@ -6,7 +6,6 @@ Leaves what `dvc repro` would leave. What is up to date is found out without Pre
 is to be done, nothing starts.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,9 +13,11 @@ import typer
 from dvc.exceptions import DvcException
 
 from flows.dag import alone, changed_stages, forget_dead_locks, hold_repo, read_graph
+from flows.errors import told
 from tasks.errors import UserError
 from tasks.settings import load
-from tasks.slots import cores
+from tasks.slots import JOBS_VARIABLE
+from tasks.slots import jobs as usual_jobs
 
 
 def main(
@@ -24,8 +25,13 @@ def main(
         list[str] | None, typer.Option(help="A stage to bring up to date, with what it depends on.")
     ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Pieces of work at once.", show_default="number of cores")
-    ] = cores(),
+        int | None,
+        typer.Option(
+            min=1,
+            help="Pieces of work at once.",
+            show_default=f"{JOBS_VARIABLE}, or the number of cores",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run stages that are up to date.")] = False,
     pool: Annotated[
         str | None,
@@ -36,13 +42,10 @@ def main(
     ] = False,
 ) -> None:
     """Bring every stage up to date, independent ones side by side."""
-    try:
+    with told("pipeline", (UserError, DvcException)):
         load()
         with alone():
-            ended = bring_up_to_date(target or [], jobs, force, dry, pool)
-    except (UserError, DvcException) as error:
-        print(f"pipeline: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+            ended = bring_up_to_date(target or [], jobs or usual_jobs(), force, dry, pool)
     if not ended:
         return
     cached = sum(name == "Cached" for name in ended.values())

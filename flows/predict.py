@@ -15,12 +15,13 @@ from typing import IO, Annotated
 import pandas as pd
 import typer
 
+from flows.errors import told
 from tasks import process
 from tasks.cache import whole
 from tasks.clinical import SITES, clinical_codes
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import find_all
+from tasks.predict.images import Source, find_all
 from tasks.predict.locate import PLACES, REMEDY, best, metrics_beside, models_of, seeds_of
 from tasks.predict.operate import Operation, operation
 from tasks.predict.write import WRITERS
@@ -52,14 +53,7 @@ def choose(clinical: bool) -> str:
             continue
         experiments = load(place / "params.yaml").experiments
         by_lesion = [name for name, setup in experiments.items() if setup.split == "lesion"]
-        name = best(place, by_lesion, clinical=clinical)
-        if name is not None:
-            if place != Path():
-                print(
-                    f"predict: no model but those of {place}/, which saw made-up lesions only: "
-                    "what they say of skin means nothing",
-                    file=sys.stderr,
-                )
+        if name := best(place, by_lesion, clinical=clinical):
             return str(place / "models" / name)
     raise UserError(f"no experiment has a model here: {REMEDY.format(name='optimized')}")
 
@@ -95,6 +89,16 @@ def target(output: Path | None) -> Iterator[IO[str]]:
         raise UserError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
+def refuse_among(folder: Path, sources: list[Source]) -> None:
+    """Raise UserError where a drawing in `folder` could take the place of an image."""
+    for source in sources:
+        if (
+            source.path.suffix.lower() == ".png"
+            and source.path.parent.resolve() == folder.resolve()
+        ):
+            raise UserError(f"--explain {folder}: {source.path} is there; name another folder")
+
+
 def run(
     names: list[str],
     models: list[Path],
@@ -109,6 +113,8 @@ def run(
     """
     sources, missing = find_all(names)
     faults = len(missing)
+    if explain is not None:
+        refuse_among(explain, sources)
     for name in missing:
         print(f"{name}: no such file, or no image in it", file=sys.stderr)
     with target(output) as stream:
@@ -153,22 +159,19 @@ def main(
     format: Annotated[Format, typer.Option(help="isic: a submission.")] = Format.table,
     output: Annotated[Path | None, typer.Option(help="A file to write instead.")] = None,
     explain: Annotated[
-        Path | None, typer.Option(help="A folder for a Grad-CAM beside each image.")
+        Path | None, typer.Option(help="A folder to draw into: each image beside its Grad-CAM.")
     ] = None,
     age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
     sex: Annotated[Sex | None, typer.Option()] = None,
     localization: Annotated[str | None, typer.Option(help="Where on the body.")] = None,
 ) -> None:
     """Say which of seven lesions images show. Not for diagnosis."""
-    try:
+    with told("predict"):
         if experiment is not None and model is not None:
             raise UserError("give --experiment or --model, not both")
         clinical = codes(age, sex, localization)
         models = models_of(model or experiment or choose(clinical is not None))
         faults = run(images, models, clinical, format, output, explain)
-    except UserError as error:
-        print(f"predict: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
     if faults:
         raise SystemExit(1)
 

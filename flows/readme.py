@@ -7,6 +7,8 @@ Each block stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 
 from pathlib import Path
 
+import typer
+
 from flows.dag import open_repo, picture, read_graph
 from tasks.cache import whole
 
@@ -36,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

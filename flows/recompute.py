@@ -6,13 +6,13 @@ Needs what git tracks and nothing else: no images, no models, no cache. Leaves t
 and tables that the stages `evaluate` and `report` leave: they too compute them from predictions.
 """
 
-import sys
-
 import typer
 from prefect import flow
 
+from flows.errors import told
 from flows.evaluate import PREDICTIONS, score
 from flows.report import tables
+from flows.runs import signed
 from flows.server import server
 from tasks.cache import place_together
 from tasks.errors import UserError
@@ -20,19 +20,25 @@ from tasks.progress import Bar
 from tasks.settings import Settings, load
 
 
+@signed
 @flow(name="recompute")
 def recompute(settings: Settings) -> None:
     """Metrics and plots of each experiment, then tables and ranking."""
-    with Bar("recompute", len(settings.experiments), "experiment") as bar:
-        for experiment in settings.experiments:
-            score(settings, experiment, PREDICTIONS / f"{experiment}.parquet")()
+    waiting = [
+        score(settings, experiment, PREDICTIONS / f"{experiment}.parquet")
+        for experiment in settings.experiments
+    ]
+    with Bar("recompute", len(waiting), "experiment") as bar:
+        for pending in waiting:
+            pending.waited()
             bar.advance()
+    place_together(waiting)
     place_together(tables(settings))
 
 
 def main() -> None:
     """Compute every number anew from predictions/, without data and models."""
-    try:
+    with told("recompute"):
         settings = load()
         for experiment in settings.experiments:
             path = PREDICTIONS / f"{experiment}.parquet"
@@ -40,9 +46,6 @@ def main() -> None:
                 raise UserError(f"{path} is missing: `dvc repro evaluate@{experiment}` makes it")
         with server():
             recompute(settings)
-    except UserError as error:
-        print(f"recompute: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

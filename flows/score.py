@@ -6,7 +6,6 @@ No stage of the DAG: the images are not part of the project.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.errors import told
 from tasks import process
 from tasks.cache import whole
 from tasks.errors import UserError
@@ -60,7 +60,10 @@ def score(
     each image counts as one.
     """
     models = models_of(model)
-    sources, labels = read_truth(truth, find_all([str(images)])[0])
+    found, missing = find_all([str(images)])
+    if missing:
+        raise UserError(f"{images}: no such file or folder, or no image in it")
+    sources, labels = read_truth(truth, found)
     stems = [source.stem for source in sources]
     of_lesions = read_lesions(lesions, stems) if lesions else stems
     if len(set(of_lesions)) < 2:
@@ -95,14 +98,11 @@ def main(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Score a model on labelled images, as ISIC 2018 Task 3 does and with intervals."""
-    try:
+    with told("score"):
         content = score(model, images, truth, lesions, resamples, seed)
         if output:
             with whole(output) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n")
-    except UserError as error:
-        print(f"score: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
     official = content["averaged"]["balanced_accuracy"]
     print(f"{content['images']} images, {content['models']} models\n\n{table(content)}\n")
     print(

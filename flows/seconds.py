@@ -7,19 +7,23 @@ No stage of the DAG: seconds differ from run to run, and no result may.
 
 from pathlib import Path
 
+import typer
+
+from flows.errors import told
 from tasks.report.seconds import median_seconds, seconds_table
 from tasks.settings import load
 
 
 def main() -> None:
-    """Print the table."""
-    found = {
-        (model, sampling): median_seconds(Path("seconds") / name)
-        for (model, sampling, split), name in load().of_paper().items()
-        if split == "image"
-    }
+    """Print seconds an epoch beside the paper's."""
+    with told("seconds"):
+        found = {
+            (model, sampling): median_seconds(Path("seconds") / name)
+            for (model, sampling, split), name in load().of_paper().items()
+            if split == "image"
+        }
     print(seconds_table(found))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -21,7 +21,7 @@ from typing import Annotated
 import httpx
 import psutil
 import typer
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from tasks.cache import whole
@@ -82,6 +82,9 @@ def server() -> Iterator[str]:
     named = PREFECT_API_URL.value()
     if named:
         with answering():
+            # Asked here, as Prefect's own first question hides what came of it.
+            if fault := get_client(sync_client=True).api_healthcheck():
+                raise fault
             yield named
         return
     owner = owner_process()
@@ -139,7 +142,7 @@ def answering() -> Iterator[None]:
     """Raise UserError where the block finds that the server is gone, or broken."""
     try:
         yield
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+    except httpx.HTTPError as error:
         said = (str(error).splitlines() or [""])[0]
         raise UserError(
             f"the Prefect server at {PREFECT_API_URL.value()} does not answer as it should "

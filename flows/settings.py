@@ -3,20 +3,17 @@
 python -m flows.settings
 """
 
-import sys
+import typer
 
-from tasks.errors import UserError
+from flows.errors import told
 from tasks.settings import load
 
 
 def main() -> None:
-    """Exit 1 with a line for every fault."""
-    try:
+    """Check params.yaml: a line for every fault, and then exit code 1."""
+    with told("settings"):
         load()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,7 +1,6 @@
 """What every stage does around its flow."""
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from typing import Any
 import psutil
 from prefect import Flow
 
-from flows.inputs import refuse_damaged
+from flows.errors import told
+from flows.inputs import params_of, refuse_damaged
 from flows.runners import task_runner
 from flows.runs import signed
 from flows.server import alive, began, owner_process, server
@@ -29,20 +29,19 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
     The process ends when the `dvc` that started it does: an orphan and its rerun would both write.
     """
     redirect_output()
-    try:
+    with told(flow.name):
         threading.Thread(target=end_with, args=(owner_process(),), daemon=True).start()
+        address = os.environ.get("DVC_STAGE")
         settings = load()
+        params = params_of(address)
         refuse_unknown(settings, arguments)
-        refuse_damaged(os.environ.get("DVC_STAGE"))
+        refuse_damaged(address)
         sweep()
         with server():
             signed(flow).with_options(task_runner=task_runner())(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
-        if read_by(flow.name, load(), **arguments) != read_by(flow.name, settings, **arguments):
+        if params_of(address) != params:
             raise UserError("params.yaml changed while the stage ran; run it again")
-    except UserError as error:
-        print(f"{flow.name}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
 
 
 def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
@@ -55,18 +54,6 @@ def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
     for kind, name in arguments.items():
         if name not in names.get(kind, [name]):
             raise UserError(f"unknown {kind} {name!r}; one of {', '.join(names[kind])}")
-
-
-def read_by(stage: str, settings: Settings, **arguments: str) -> Any:
-    """What a stage reads of the settings: its section, and what concerns its experiment if any.
-
-    `report` has no section of its own, and reads all experiments.
-    """
-    section = getattr(settings, stage, settings.experiments)
-    experiment = arguments.get("experiment")
-    if experiment not in settings.experiments:
-        return section
-    return section, settings.experiments[experiment], settings.training(experiment)
 
 
 def redirect_output() -> None:

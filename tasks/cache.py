@@ -250,13 +250,15 @@ def described(value: Any) -> Any:
     return value
 
 
-def key_of(work: Callable[..., Any], inputs: dict[str, Any]) -> str:
-    """The cache key of `work(**inputs)`."""
+def key_of(work: Callable[..., Any], inputs: dict[str, Any], libraries: Sequence[str] = ()) -> str:
+    """The cache key of `work(**inputs)`. libraries: it works with, besides LIBRARIES."""
     return digest(
         {
             "work": f"{work.__module__}.{work.__qualname__}",
             "code": code_hash(work.__module__),
-            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "libraries": {
+                name: importlib.metadata.version(name) for name in (*LIBRARIES, *libraries)
+            },
             "inputs": described(inputs),
         }
     )
@@ -353,10 +355,10 @@ def end_with_parent() -> None:
 class CachedTask:
     """What `@cached` makes of a function: a Prefect task whose products land in a folder."""
 
-    def __init__(self, work: Callable[..., None], name: str) -> None:
+    def __init__(self, work: Callable[..., None], name: str, libraries: Sequence[str]) -> None:
         def run(key: str, inputs: dict[str, Any], unkeyed: dict[str, Any]) -> dict[str, str]:
             def check() -> None:
-                if key_of(work, inputs) != key:
+                if key_of(work, inputs, libraries) != key:
                     raise ChangedInputError(
                         f"{name}: its input files or its code changed while it ran, or a Dask "
                         "worker has other files, code or libraries; run it again"
@@ -377,7 +379,7 @@ class CachedTask:
             persist_result=True,
             result_serializer="json",
         )(run)
-        self.work = work
+        self.work, self.libraries = work, libraries
         self.__doc__ = work.__doc__
 
     def submit(
@@ -399,7 +401,7 @@ class CachedTask:
         unkeyed: keywords of the function that have no part in the result, such as `report`.
         """
         labelled = self.task.with_options(task_run_name=label)
-        given = (key_of(self.work, inputs), inputs, unkeyed or {})
+        given = (key_of(self.work, inputs, self.libraries), inputs, unkeyed or {})
         forget_foreign(given[0])
         future = labelled.submit(*given)
 
@@ -453,10 +455,11 @@ def place_together(waiting: Sequence[Pending]) -> None:
         pending()
 
 
-def cached(name: str) -> Callable[[Callable[..., None]], CachedTask]:
+def cached(name: str, libraries: Sequence[str] = ()) -> Callable[[Callable[..., None]], CachedTask]:
     """Make a cached Prefect task of a function that writes its products into a folder.
 
     The function's first argument is that folder, empty; its other arguments are keywords. It must
-    be at the top level of a module of `tasks`.
+    be at the top level of a module of `tasks`. libraries: those that its products depend on,
+    besides LIBRARIES.
     """
-    return lambda work: CachedTask(work, name)
+    return lambda work: CachedTask(work, name, libraries)

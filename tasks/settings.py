@@ -267,11 +267,15 @@ class Settings(Section):
         """The experiment to set beside the paper's, by (model, sampling, split).
 
         Where several could be, the first that trains as `train` says; one that does not is none.
+        Those of one model and sampling have one input, the first one's, so that they compare.
         """
         found: dict[tuple[str, str, str], str] = {}
+        inputs: dict[tuple[str, str], str] = {}
         for name, setup in self.experiments.items():
             if setup.trains_as_shared():
-                found.setdefault((setup.model, setup.sampling, setup.split), name)
+                kind = setup.model, setup.sampling
+                if inputs.setdefault(kind, setup.input) == setup.input:
+                    found.setdefault((*kind, setup.split), name)
         return found
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from conftest import PROJECT
 
+from benchmarks import run
 from benchmarks.growth import exponent
 from benchmarks.rows import Row, in_turn
 from benchmarks.run import Name, keep, main
 from benchmarks.seeds import apart
+from tasks.git import git
 
 QUICK = (Name.evaluating, Name.samplers)
 """Those that neither train nor run stages; the rest with LESIONFLOW_SLOW."""
@@ -104,6 +106,24 @@ def test_exponent_is_the_slope_of_logarithms() -> None:
 
 def test_means_are_as_many_standard_errors_apart() -> None:
     assert apart([0, 2], [4, 6]) == pytest.approx(4 / 2**0.5)
+
+
+def test_commit_is_told_from_changes_but_not_from_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "HERE", tmp_path / "benchmarks")
+    assert run.commit() == "unknown"
+    (tmp_path / "benchmarks").mkdir()
+    for name in ("results.md", "rows.py"):
+        (tmp_path / "benchmarks" / name).write_text("")
+    own = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for command in (["init", "-q"], ["add", "."], [*own, "commit", "-qm."]):
+        git(*command, folder=tmp_path)
+    head = git("rev-parse", "--short", "HEAD", folder=tmp_path)
+    (tmp_path / "benchmarks/results.md").write_text("other")
+    assert run.commit() == head
+    (tmp_path / "benchmarks/rows.py").write_text("other")
+    assert run.commit() == f"{head}+"
 
 
 def test_source_must_be_named(

@@ -133,6 +133,21 @@ def test_key_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     assert CALLS == []
 
 
+def test_key_holds_the_versions_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = dict.fromkeys((*cache.LIBRARIES, "drawing"), "1")
+    monkeypatch.setattr(cache.importlib.metadata, "version", lambda name: versions[name])
+
+    def keys() -> tuple[str, str]:
+        return cache.key_of(produce, {}), cache.key_of(produce, {}, ["drawing"])
+
+    plain, drawn = keys()
+    versions["drawing"] = "2"
+    assert keys()[0] == plain
+    assert keys()[1] != drawn
+    versions["numpy"] = "2"
+    assert keys()[0] != plain
+
+
 def test_key_follows_helpers_and_functions_named_in_strings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

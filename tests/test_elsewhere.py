@@ -13,7 +13,7 @@ from conftest import PROJECT, SMALL, dvc, python
 from dvc.utils.serialize import load_yaml
 from moto.server import ThreadedMotoServer
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Running
+from prefect.states import Completed, Running, Scheduled
 from site_of import Site, end, free_port, wait_for
 
 from flows import elsewhere
@@ -140,11 +140,23 @@ def test_run_without_a_beat_counts_as_dead(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(elsewhere.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(elsewhere, "PAUSE", 0)
     lively: Any = Server(1, 2, 3, 4, 5, 6)
-    assert elsewhere.final(lively, uuid4()).is_completed()
+    assert elsewhere.final(lively, uuid4(), "train@baseline").is_completed()
     silent: Any = Server(1, 2, 2, 2, 2, 2, 2)
-    state = elsewhere.final(silent, uuid4())
+    state = elsewhere.final(silent, uuid4(), "train@baseline")
     assert state.is_crashed()
     assert state.message == "no sign of life for 90 seconds"
+
+
+def test_run_that_no_worker_takes_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter(range(0, 10_000, 40))
+    monkeypatch.setattr(elsewhere.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(elsewhere, "PAUSE", 0)
+    idle: Any = Server(*[0] * 10)
+    idle.state = Scheduled()
+    assert elsewhere.final(idle, uuid4(), "train@baseline").is_completed()
+    assert capsys.readouterr().out.count("train@baseline: waits for a worker; if none is") == 1
 
 
 def test_what_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +166,8 @@ def test_what_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch)
     assert dvc(project, "remote", "add", "--local", "-d", "here", "/nowhere").returncode == 0
     with pytest.raises(UserError, match="no deployment stage/elsewhere on the work pool"):
         elsewhere.check_elsewhere(POOL)
+    with pytest.raises(UserError, match=r"cannot go to commit 0{40}: `git push` it"):
+        elsewhere.go_to("0" * 40)
     (project / "params.yaml").write_text((project / "params.yaml").read_text() + "\n")
     with pytest.raises(UserError, match=r"commit first.*\n.*params.yaml"):
         elsewhere.check_elsewhere(POOL)

@@ -13,6 +13,7 @@ from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
 from flows import scratch
 from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
+from flows.logged import StageError, reproduce_logged
 from flows.scratch import change_params
 
 
@@ -57,6 +58,24 @@ def test_target_leaves_the_rest_alone(project: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "1 stages run" in done.stdout
     assert "split@image" in dvc(project, "status").stdout
+
+
+def test_number_of_jobs_is_that_of_the_surroundings(project: Path) -> None:
+    done = python(project, "-m", "flows.pipeline", LESIONFLOW_JOBS="none")
+    assert done.returncode == 1
+    assert done.stdout == "pipeline: LESIONFLOW_JOBS is 'none': must be a number of 1 or more\n"
+
+
+def test_stage_that_fails_before_its_command_says_why(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of its last run may be there."""
+    monkeypatch.chdir(project)
+    shutil.rmtree("data/prepared")
+    Path("data/raw").rename("data/elsewhere")
+    with pytest.raises(StageError, match=r"preprocess failed:\n  .*data/raw") as caught:
+        reproduce_logged("preprocess", force=True)
+    assert "failed to reproduce" not in str(caught.value)
 
 
 def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:

@@ -6,26 +6,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import PROJECT, environment, wait_for
 from prefect import flow
 
+from flows import stage
 from flows.scratch import change_params
 from flows.stage import run
 
 
 @pytest.mark.parametrize(
-    ("stage", "arguments", "changes", "fails"),
+    ("address", "arguments", "changes", "fails"),
     [
-        ("train", {"experiment": "baseline"}, {"train": {"epochs": 9}}, True),
-        ("train", {"experiment": "baseline"}, {"experiments": {"baseline": {"epochs": 9}}}, True),
-        ("train", {"experiment": "baseline"}, {"experiments": {"baseline": None}}, True),
-        ("train", {"experiment": "baseline"}, {"experiments": {"optimized": {"epochs": 9}}}, False),
-        ("train", {"experiment": "baseline"}, {"split": {"seed": 9}}, False),
-        ("split", {"protocol": "lesion"}, {"split": {"seed": 9}}, True),
-        ("split", {"protocol": "lesion"}, {"experiments": {"baseline": {"epochs": 9}}}, False),
+        ("train@baseline", {"experiment": "baseline"}, {"train": {"epochs": 9}}, True),
+        ("train@baseline", {"experiment": "baseline"}, {"finetune": {"epochs": 9}}, True),
+        ("train@baseline", {"experiment": "baseline"}, {"experiments": {"baseline": None}}, True),
+        ("train@baseline", {"experiment": "baseline"}, {"experiments": {"optimized": None}}, False),
+        ("train@baseline", {"experiment": "baseline"}, {"split": {"seed": 9}}, False),
+        ("split@lesion", {"protocol": "lesion"}, {"split": {"seed": 9}}, True),
+        ("split@lesion", {"protocol": "lesion"}, {"experiments": {"baseline": None}}, False),
+        ("embed@lite0", {"name": "lite0"}, {"embed": {"lite0": {"flips": False}}}, True),
+        ("embed@lite0", {"name": "lite0"}, {"embed": {"lite0-pooled": {"flips": False}}}, False),
+        ("tune", {}, {"train": {"plateau": {"factor": 0.1}}}, True),
         ("report", {}, {"experiments": {"baseline": {"epochs": 9}}}, True),
         ("report", {}, {"split": {"seed": 9}}, False),
+        (None, {}, {"split": {"seed": 9}}, False),
     ],
 )
 def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
@@ -33,15 +39,20 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    stage: str,
+    address: str | None,
     arguments: dict[str, str],
     changes: dict[str, Any],
     fails: bool,
 ) -> None:
+    """By what dvc.yaml says that it reads; of a stage that DVC did not start, nobody keeps it."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    if address:
+        monkeypatch.setenv("DVC_STAGE", address)
+        monkeypatch.setattr(stage, "owner_process", psutil.Process)
 
-    @flow(name=stage)
+    @flow(name="stage")
     def work(settings: Any, **arguments: str) -> None:
         change_params(tmp_path / "params.yaml", changes)
 
@@ -54,23 +65,23 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
 
 
 @pytest.mark.parametrize(
-    ("stage", "kind"),
+    ("name", "kind"),
     [("train", "experiment"), ("evaluate", "experiment"), ("oversample", "sampling")],
 )
 def test_name_that_does_not_exist_is_told(
-    stage: str,
+    name: str,
     kind: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(PROJECT)
 
-    @flow(name=stage)
+    @flow(name=name)
     def work() -> None: ...
 
     with pytest.raises(SystemExit):
         run(work, **{kind: "nosuch"})
-    assert capsys.readouterr().err.startswith(f"{stage}: unknown {kind} 'nosuch'; one of ")
+    assert capsys.readouterr().err.startswith(f"{name}: unknown {kind} 'nosuch'; one of ")
 
 
 ORPHAN = """

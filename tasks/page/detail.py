@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.classes import CLASS_NAMES, CLASSES
+from tasks.errors import UserError
 from tasks.evaluate.predictions import WITHHELD
 from tasks.page import figures
 from tasks.page.svg import drawn
@@ -69,12 +70,19 @@ def detail(
     return Detail(name, text, drawings(name, metrics, plots, key), tables(metrics))
 
 
+def needed(path: Path) -> Path:
+    """`path`, if it is there."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: `dvc repro` (or `dvc checkout`) brings it")
+    return path
+
+
 def drawings(
     name: str, metrics: Mapping[str, Any], plots: Path, key: str
 ) -> list[tuple[str, Markup]]:
     """Caption and SVG of each figure."""
     kinds = ("history", "confusion", "calibration", "decision")
-    of = {kind: pd.read_csv(plots / kind / f"{name}.csv") for kind in kinds}
+    of = {kind: pd.read_csv(needed(plots / kind / f"{name}.csv")) for kind in kinds}
     last = of["history"].groupby("seed").tail(1).mean(numeric_only=True)
     found = {dx: metrics["classes"][dx]["sensitivity"]["mean"] for dx in CLASSES}
     right = ", ".join(f"{dx} {number(share)}" for dx, share in found.items())

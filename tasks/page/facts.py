@@ -57,5 +57,5 @@ def hashes(lock: Path = Path("dvc.lock")) -> list[tuple[str, str, int]]:
 
 def versions() -> list[tuple[str, str]]:
     """Name and version of Python and of each library that decides results, and of the platform."""
-    libraries = [(name, version(name)) for name in (*LIBRARIES, "prefect", "dvc")]
+    libraries = [(name, version(name)) for name in (*LIBRARIES, "matplotlib", "prefect", "dvc")]
     return [("Python", platform.python_version()), *libraries, ("platform", platform.platform())]

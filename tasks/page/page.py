@@ -15,7 +15,7 @@ from tasks.classes import CLASS_NAMES
 from tasks.compare import SIGNIFICANT
 from tasks.errors import UserError
 from tasks.page import facts, figures
-from tasks.page.detail import Detail, Table, detail
+from tasks.page.detail import Detail, Table, detail, needed
 from tasks.page.pictures import Picture
 from tasks.page.svg import drawn, inline
 from tasks.progress import Bar
@@ -67,6 +67,11 @@ def render(
     reports = project / "reports"
     metrics = {name: json.loads(text_of(project / f"metrics/{name}.json")) for name in experiments}
     ranking = pd.read_csv(needed(reports / "ranking.csv"))
+    if unknown := set(ranking["experiment"]) - set(experiments):
+        raise UserError(
+            f"{reports / 'ranking.csv'} has {', '.join(sorted(unknown))}, which params.yaml has "
+            "not: `dvc repro report`"
+        )
     ranked = [
         ranks(str(split), rows, metrics) for split, rows in ranking.groupby("split", sort=False)
     ]
@@ -103,13 +108,6 @@ def render(
         changes=as_html(changes),
         pictures=pictures(first["best"]) if pictures else [],
     )
-
-
-def needed(path: Path) -> Path:
-    """`path`, if it is there."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing: `dvc repro` (or `dvc checkout`) brings it")
-    return path
 
 
 def text_of(path: Path) -> str:

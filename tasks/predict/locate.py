@@ -2,13 +2,16 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import UserError
+from tasks.evaluate.predictions import WITHHELD
 
-PLACES = (Path(), Path("demo"))
+DEMO = Path("demo")
+PLACES = (Path(), DEMO)
 """Folders with `models/` and `metrics/` of experiments: the project, and what `make demo` made."""
 
 
@@ -17,6 +20,8 @@ def models_of(name: str | Path) -> list[Path]:
 
     name: a `.keras` file; a folder of one model, or of an experiment's; or an experiment's name,
     looked for in each of PLACES.
+
+    Says so where they are those of `make demo`.
 
     Raises UserError when there is none, with the commands that make one.
     """
@@ -27,10 +32,13 @@ def models_of(name: str | Path) -> list[Path]:
     for folder in folders:
         found = in_folder(folder)
         if found:
+            if folder.is_relative_to(DEMO):
+                print(f"{folder} {MADE_UP}", file=sys.stderr)
             return found
     raise UserError(f"no model in {', '.join(map(str, folders))}: {REMEDY.format(name=name)}")
 
 
+MADE_UP = "saw made-up lesions only: what it says of skin means nothing"
 REMEDY = (
     "`make demo` makes small ones of made-up lesions in some minutes; `dvc pull models/{name}` "
     "fetches it where a remote has it; `dvc repro train@{name}` trains it"
@@ -66,16 +74,19 @@ def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
 def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | None:
     """Of `experiments`, the one with the highest balanced accuracy that has a model in `place`.
 
-    clinical: whether clinical columns are known. Where they are not, a model that takes them counts
-    by what it scores without.
+    clinical: whether clinical columns are known. Then it is one that takes them, if there is any;
+    else a model that takes them counts by what it scores without.
     """
     found: dict[str, float] = {}
+    takes: set[str] = set()
     for name in experiments:
         metrics = read_metrics(place, name)
         if metrics and in_folder(place / "models" / name):
-            counted = metrics if clinical else metrics.get("withheld", metrics)
+            counted = metrics if clinical else metrics.get(WITHHELD, metrics)
             found[name] = counted["balanced_accuracy"]["mean"] or 0.0
-    return max(found, key=lambda name: found[name], default=None)
+            takes.update({name} if WITHHELD in metrics else ())
+    among = takes if clinical and takes else found
+    return max(among, key=lambda name: found[name], default=None)
 
 
 def read_metrics(place: Path, experiment: str) -> dict[str, Any]:

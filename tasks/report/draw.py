@@ -18,7 +18,7 @@ NUMBERS = {"baseline": (3, 5, 8), "optimized": (4, 6, 9)}
 """The paper's figures of each network: architecture, history, confusion matrix."""
 
 
-@cached("figures of classes")
+@cached("figures of classes", libraries=["matplotlib"])
 def draw_classes(out: Path, *, classes: Path) -> None:
     """`figure-1.svg` and `figure-2.svg` from `classes.csv`: by lesion, before and after SMOTE."""
     table = pd.read_csv(classes).query("split == 'lesion' and sampling == 'smote'")
@@ -30,7 +30,7 @@ def draw_classes(out: Path, *, classes: Path) -> None:
     figures.save(figure, out / "figure-2.svg", after)
 
 
-@cached("figures of runs")
+@cached("figures of runs", libraries=["matplotlib"])
 def draw_runs(
     out: Path,
     *,
@@ -59,7 +59,7 @@ def draw_runs(
     figures.save(figures.run_scatter(scores, title), out / "figure-7.svg", title)
 
 
-@cached("figures of networks")
+@cached("figures of networks", libraries=["matplotlib"])
 def draw_networks(out: Path, *, models: Mapping[str, str], width: int, height: int) -> None:
     """Figures 3 and 4. models: "module:function" that builds each; sizes of the images."""
     with tempfile.TemporaryDirectory() as folder:

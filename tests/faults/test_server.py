@@ -14,6 +14,7 @@ import psutil
 import pytest
 from conftest import PROJECT
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
@@ -22,7 +23,7 @@ from prefect.settings import (
 )
 
 from flows import stage
-from flows.server import start
+from flows.server import answering, start
 from tasks import cache
 from tasks.errors import UserError
 
@@ -99,6 +100,22 @@ def test_mid_run(home: Path, fault: Any, capsys: pytest.CaptureFixture[str]) -> 
     stage.run(work)
     assert sorted(os.listdir("out")) == ["first.txt", "second.txt"]
     assert CALLS.count("first") == 1
+
+
+def test_named_server_is_down(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    @flow(name="split")
+    def work(settings: Any) -> None: ...
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        with pytest.raises(SystemExit):
+            stage.run(work)
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == 1, said
+        assert said.startswith(
+            "split: the Prefect server at http://127.0.0.1:9/api does not answer"
+        )
+        with pytest.raises(UserError, match="start it if it is yours"), answering():
+            get_client(sync_client=True).read_work_pools()
 
 
 NONE, HALF = b"no database " * 1000, b"SQLite format 3\x00" + b"x" * 4096

@@ -82,14 +82,27 @@ def test_pictures_are_mistakes_and_only_there_when_asked_for(written: Path) -> N
     assert "<img" not in (written / "reports/index.html").read_text()
 
 
-def test_what_is_missing_is_named_and_the_last_page_stays(written: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["reports/ranking.csv", "plots/decision/baseline.csv"])
+def test_what_is_missing_is_named_and_the_last_page_stays(
+    written: Path, tmp_path: Path, name: str
+) -> None:
     page = (written / "reports/index.html").read_bytes()
-    ranking = shutil.move(written / "reports/ranking.csv", tmp_path / "ranking.csv")
+    shutil.move(written / name, tmp_path / "moved")
     done = python(written, "-m", "flows.page")
-    shutil.move(ranking, written / "reports/ranking.csv")
+    shutil.move(tmp_path / "moved", written / name)
     assert done.returncode == 1
-    assert "page: reports/ranking.csv is missing: `dvc repro`" in done.stdout
+    assert f"page: {name} is missing: `dvc repro`" in done.stdout
     assert (written / "reports/index.html").read_bytes() == page
+
+
+def test_ranking_of_other_experiments_is_told(written: Path) -> None:
+    ranking = written / "reports/ranking.csv"
+    text = ranking.read_text()
+    ranking.write_text(text.replace("baseline-smote,", "gone,"))
+    done = python(written, "-m", "flows.page")
+    ranking.write_text(text)
+    assert done.returncode == 1
+    assert "reports/ranking.csv has gone, which params.yaml has not: `dvc repro" in done.stdout
 
 
 @pytest.fixture(scope="module")

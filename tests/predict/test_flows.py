@@ -15,6 +15,7 @@ from flows import predict, score
 from tasks import process
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source
+from tasks.predict.locate import best, models_of
 from tasks.preprocess.check import DataFaults
 
 
@@ -185,7 +186,34 @@ def test_default_is_the_best_here_and_else_the_demos(
         Path(name).rename(f"demo/{name}")
     Path("demo/params.yaml").write_text(Path("params.yaml").read_text())
     assert predict.choose(clinical=False) == "demo/models/plain"
-    assert "no model but those of demo/, which saw made-up lesions only" in capsys.readouterr().err
+    for name in ("plain", "demo/models/plain"):
+        assert len(models_of(name)) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("demo/models/plain saw made-up lesions only: what it says of skin")
+
+
+def test_with_columns_the_best_is_one_that_takes_them(here: Path) -> None:
+    Path("metrics").mkdir()
+    scores = {"plain": {"mean": 0.9}, "clinical": {"mean": 0.5}}
+    for name, value in scores.items():
+        content: dict[str, Any] = {"balanced_accuracy": value}
+        if name == "clinical":
+            content["withheld"] = {"balanced_accuracy": {"mean": 0.4}}
+        Path(f"metrics/{name}.json").write_text(json.dumps(content))
+    assert best(here, scores, clinical=False) == "plain"
+    assert best(here, scores, clinical=True) == "clinical"
+    assert best(here, ["plain"], clinical=True) == "plain", "which then says that it takes none"
+
+
+def test_drawings_do_not_go_among_the_images(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.picture("mel").save("images/a.png")
+    content = Path("images/a.png").read_bytes()
+    options: dict[str, Any] = {"model": Path("models/plain"), "explain": here / "images"}
+    assert run(predict.main, ["images"], **options) == 1
+    assert f"--explain {here}/images: images/a.png is there" in capsys.readouterr().err
+    assert Path("images/a.png").read_bytes() == content
 
 
 def test_memory_is_a_batchs(here: Path, models: Path) -> None:
@@ -231,6 +259,15 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
         assert content[key]["accuracy"]["low"] < 8 / 13 < content[key]["accuracy"]["high"]
     assert content["runs"]["loss"] != content["averaged"]["loss"]
     assert "balanced multiclass accuracy of the runs averaged: .393 (" in capsys.readouterr().out
+
+
+def test_images_that_are_not_there_are_named(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, Any] = {"lesions": None, "output": None, "resamples": 100, "seed": 0}
+    assert run(score.main, "plain", Path("imagse"), Path("truth.csv"), **options) == 1
+    said = capsys.readouterr().err
+    assert said == "score: imagse: no such file or folder, or no image in it\n"
 
 
 def test_no_score_of_a_part(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,14 @@ def test_first_experiment_that_trains_as_shared_is_set_beside_the_papers(tmp_pat
     assert changed == {**plain, ("baseline", "none", "lesion"): "many"}
 
 
+def test_experiments_that_compare_have_one_input(tmp_path: Path) -> None:
+    other = {**EXPERIMENT, "input": "embedded/lite0", "model": "transfer", "sampling": "none"}
+    settings = load(written(tmp_path, {"experiments": {"twin": {**other, "split": "image"}}}))
+    assert settings.experiments["probe"].input == "embedded/lite0-pooled"
+    assert settings.of_paper()["transfer", "none", "lesion"] == "probe"
+    assert ("transfer", "none", "image") not in settings.of_paper()
+
+
 def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:
     own = {"runs": 50, "epochs": 2}
     settings = load(written(tmp_path, {"experiments": {"optimized": own}}))
