@@ -1,15 +1,15 @@
 """What a stage adds over its work called plainly, and what nothing to do costs.
 
 In a scratch copy on made-up lesions, whose first stages have run; what the later ones would make
-has stand-ins, which DVC has recorded as it records results. The bare repository has as many
-stages, each with one dependency and one output of its own.
+has stand-ins, which DVC has recorded as it records results. A bare repository has as many stages,
+each with one dependency and one output of its own; a like one has as many of those, too, as ours.
 """
 
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -46,24 +46,25 @@ with Repo() as repo:
             path.mkdir()
             for number in range(3):
                 (path / f"{number}.txt").write_text(f"a stand-in for {path.name}, {number}")
-    Path("stages.json").write_text(json.dumps(len(stages)))
+    Path("stages.json").write_text(json.dumps([(len(s.deps), len(s.outs)) for s in stages]))
     repo.commit(force=True)
 """
 
 
 def rows(bench: Bench) -> Iterator[Row]:
     """The stage `split`, and no-op runs of all stages."""
-    project, bare = bench.folder / "project", bench.folder / "bare"
-    for folder in (project, bare):
+    project, bare, like = (bench.folder / name for name in ("project", "bare", "like"))
+    for folder in (project, bare, like):
         shutil.rmtree(folder, ignore_errors=True)
     make_copy(Path.cwd(), project, SMALL)
-    ours, theirs = partial(command, project), partial(command, bare)
+    ours = partial(command, project)
     bench.say("running the first stages of a scratch copy")
     ours("-m", "dvc", "repro", "split@lesion", "split@image")
     ours("-c", RECORD)
     stages = json.loads((project / "stages.json").read_text())
-    make_bare(bare, stages)
-    theirs("-m", "dvc", "repro")
+    for folder, sizes in ((bare, [(1, 1)] * len(stages)), (like, stages)):
+        make_bare(folder, sizes)
+        command(folder, "-m", "dvc", "repro")
     url = start(psutil.Process(), bench.folder / "server.json")
     cases: dict[str, Callable[[], float]] = {
         "plain": partial(ours, "-c", PLAIN),
@@ -71,30 +72,36 @@ def rows(bench: Bench) -> Iterator[Row]:
         "stage, own server": partial(ours, "-c", STAGE),
         "repro": partial(ours, "-m", "dvc", "repro"),
         "pipeline": partial(ours, "-m", "flows.pipeline"),
-        "bare": partial(theirs, "-m", "dvc", "repro"),
+        "bare": partial(command, bare, "-m", "dvc", "repro"),
+        "like": partial(command, like, "-m", "dvc", "repro"),
     }
     bench.say("stages and no-op runs")
     took = in_turn(cases, bench.few(max(5, bench.repeats), 1))
     plain = ("its work called plainly", took["plain"])
-    bare_repro = (f"`dvc repro` in a bare repository of {stages} stages", took["bare"])
+    bare_repro = (f"`dvc repro` in a bare repository of {len(stages)} stages", took["bare"])
+    files = sum(deps + outs for deps, outs in stages)
+    like_repro = (f"the same with as many dependencies and outputs, {files}", took["like"])
     yield Row("the stage `split`, a server at hand, cached", took["stage"], *plain)
     yield Row("the stage `split`, with a server of its own", took["stage, own server"], *plain)
     yield Row("`dvc repro`, nothing to do", took["repro"], *bare_repro, at_most=1.2)
+    yield Row("`dvc repro`, nothing to do", took["repro"], *like_repro)
     yield Row("`flows.pipeline`, nothing to do", took["pipeline"], *bare_repro)
 
 
-def make_bare(folder: Path, stages: int) -> None:
-    """A git and DVC repository of nothing but stages that copy a file."""
-    copy = "cp in-{0} out-{0}"
-    text = "".join(
-        f"  s{number}:\n    cmd: {copy.format(number)}\n"
-        f"    deps: [in-{number}]\n    outs: [out-{number}]\n"
-        for number in range(stages)
-    )
+def make_bare(folder: Path, sizes: Sequence[tuple[int, int]]) -> None:
+    """A git and DVC repository of nothing but stages that touch files.
+
+    sizes: dependencies and outputs of each stage.
+    """
     folder.mkdir()
-    for number in range(stages):
-        (folder / f"in-{number}").write_text(str(number))
-    (folder / "dvc.yaml").write_text(f"stages:\n{text}")
+    stages = {}
+    for number, (some, more) in enumerate(sizes):
+        deps = [f"in-{number}-{one}" for one in range(some)]
+        outs = [f"out-{number}-{one}" for one in range(more)]
+        for name in deps:
+            (folder / name).write_text(name)
+        stages[f"s{number}"] = {"cmd": f"touch {' '.join(outs)}", "deps": deps, "outs": outs}
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML
     for line in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(line, cwd=folder, check=True)
 

@@ -11,8 +11,11 @@ import pytest
 from conftest import commit
 from site_of import Site, end, free_port, wait_for
 
-from flows.deployed import scratch_copy
+from flows import deployed
+from flows.dag import alone
+from flows.deployed import SCRATCH, pipeline, scratch_copy
 from flows.scratch import change_params
+from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE, load
 
 
@@ -94,6 +97,29 @@ def test_scratch_copy_finds_the_source_that_the_project_has(
     (project / "mirror").mkdir()
     copy = scratch_copy({"download": {"source": "mirror"}})
     assert load(copy / "params.yaml").download.source == str(project / "mirror")
+
+
+def test_two_runs_do_not_share_a_scratch_copy(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    with (
+        alone(SCRATCH.with_suffix(".lock")),
+        pytest.raises(UserError, match="another run of the whole DAG"),
+    ):
+        pipeline.fn(changes={"train": {"runs": 1}})
+    assert not SCRATCH.exists()
+
+
+def test_run_of_early_stages_alone_has_no_table_to_show(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    shutil.rmtree("reports")
+    shown = {}
+    monkeypatch.setattr(deployed, "show", lambda key, text: shown.update({key: text}))
+    deployed.bring_up_to_date(["split@lesion"], force=False, jobs=1, compare_to=None)
+    assert list(shown) == ["confusion"]
 
 
 def test_killed_run_worker_and_server_leave_nothing_running(site: Site) -> None:

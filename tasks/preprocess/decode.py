@@ -1,6 +1,8 @@
 """Decode and scale images straight from their archives."""
 
+import functools
 import io
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +68,19 @@ def crosswise(size: tuple[int, int], other: tuple[int, int]) -> bool:
     return (size[0] - size[1]) * (other[0] - other[1]) < 0
 
 
+@functools.lru_cache(maxsize=4)
+def directory(
+    archive: Path, size: int, modified: int
+) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+    """An archive, kept open for its next shard, and its images by their ids.
+
+    To read the directory anew for every shard would take time by the square of the images. size and
+    modified (in nanoseconds): those of the file as it is now.
+    """
+    members = opened(archive)
+    return members, {Path(member.filename).stem: member for member in image_members(members)}
+
+
 def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, height: int) -> None:
     """Write `pixels.npy`, uint8 (len(images), height, width, 3), into the folder `out`.
 
@@ -75,15 +90,15 @@ def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, heigh
     """
     pixels = np.empty((len(images), height, width, 3), np.uint8)
     faults = []
-    with opened(archive) as members:
-        of_id = {Path(member.filename).stem: member for member in image_members(members)}
-        for row, image_id in enumerate(images):
-            member = of_id[image_id]
-            try:
-                with Image.open(io.BytesIO(members.read(member)), formats=["JPEG"]) as image:
-                    pixels[row] = upright(image, orientation(image), width, height)
-            except Exception as error:  # readers raise whatever damaged data lead them to
-                faults.append(f"{archive.name}: {member.filename} is damaged: {reason(error)}")
+    status = archive.stat()
+    members, of_id = directory(archive, status.st_size, status.st_mtime_ns)
+    for row, image_id in enumerate(images):
+        member = of_id[image_id]
+        try:
+            with Image.open(io.BytesIO(members.read(member)), formats=["JPEG"]) as image:
+                pixels[row] = upright(image, orientation(image), width, height)
+        except Exception as error:  # readers raise whatever damaged data lead them to
+            faults.append(f"{archive.name}: {member.filename} is damaged: {reason(error)}")
     if faults:
         raise DataFaults(archive, faults)
     np.save(out / "pixels.npy", pixels)
