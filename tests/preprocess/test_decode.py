@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from flows.preprocess import preprocess
+from tasks.preprocess import decode as decoding
 from tasks.preprocess import shards as module
 from tasks.preprocess.check import DataFaults
 from tasks.preprocess.decode import decode, scale
@@ -149,3 +150,22 @@ def test_shards_are_of_one_archive_and_gathered_in_the_tables_order(
     assert images.dtype == np.uint8
     assert images.shape == (14, 8, 8, 3)
     np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), list(greys.values()), atol=2)
+
+
+def test_directory_of_an_archive_is_read_once_for_all_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def opened(archive: Path) -> zipfile.ZipFile:
+        asked.append(archive)
+        return zipfile.ZipFile(archive)
+
+    monkeypatch.setattr(decoding, "opened", opened)
+    size: dict[str, int] = {"width": WIDTH, "height": HEIGHT}
+    for contents in ("ab", "cde"):
+        members = {f"{name}.jpg": encoded(picture(0)) for name in contents}
+        archive = archive_of(tmp_path / "a.zip", members)
+        for name in contents:
+            decode(tmp_path, archive=archive, images=[name], **size)
+    assert asked == [archive] * 2, "and again when it is another"
