@@ -11,10 +11,11 @@ import psutil
 import pytest
 from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
-from flows import scratch
+from flows import logged, scratch
 from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
 from flows.logged import StageError, reproduce_logged
 from flows.scratch import change_params
+from flows.stage import LOGS_VARIABLE
 
 
 def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,16 +67,20 @@ def test_number_of_jobs_is_that_of_the_surroundings(project: Path) -> None:
     assert done.stdout == "pipeline: LESIONFLOW_JOBS is 'none': must be a number of 1 or more\n"
 
 
-def test_stage_that_fails_before_its_command_says_why(
+def test_stage_that_fails_after_its_command_says_why(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log of its last run may be there."""
+    """The log is of a command that ended well."""
     monkeypatch.chdir(project)
-    shutil.rmtree("data/prepared")
-    Path("data/raw").rename("data/elsewhere")
-    with pytest.raises(StageError, match=r"preprocess failed:\n  .*data/raw") as caught:
-        reproduce_logged("preprocess", force=True)
-    assert "failed to reproduce" not in str(caught.value)
+    monkeypatch.setenv(LOGS_VARIABLE, str(project))
+    monkeypatch.setattr(logged, "LOGS", project)
+    dag = Path("dvc.yaml")
+    outs = "      - data/splits/${item}.csv:\n"
+    assert outs in dag.read_text()
+    dag.write_text(dag.read_text().replace(outs, f"      - data/never.csv-${{item}}\n  {outs}"))
+    with pytest.raises(StageError, match=r"split@lesion failed:\n  .*data/never.csv-lesion"):
+        reproduce_logged("split@lesion", force=False)
+    assert Path("split@lesion.log").exists()
 
 
 def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
