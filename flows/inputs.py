@@ -7,7 +7,7 @@ status` says that all is up to date. What a stage then computed would be a wrong
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,29 @@ CACHE = Path(".dvc/cache/files/md5")
 PAUSE = 0.05  # seconds
 
 
-def params_of(address: str | None) -> dict[str, Any]:
-    """What dvc.yaml says that a stage reads of params.yaml, by its dotted keys; None for no value.
+def params_of(address: str | None) -> list[str]:
+    """The dotted keys of params.yaml that a stage reads, by dvc.yaml.
 
     address: of DVC; without one, the stage was not started by DVC, and nothing is recorded of it.
     """
     if address is None:
-        return {}
+        return []
     name, _, item = address.partition("@")
     stage = YAML(typ="safe").load(DAG)["stages"][name]
+    keys = stage.get("do", stage).get("params", [])
+    return [key.replace("${key}", item).replace("${item}", item) for key in keys]
+
+
+def values_of(keys: Iterable[str]) -> list[Any]:
+    """What params.yaml, a sound one, holds under dotted keys; None where it has no such key."""
     content = YAML(typ="safe").load(PARAMS)
-    found = {}
-    for key in stage.get("do", stage).get("params", []):
+    values = []
+    for key in keys:
         value = content
-        for part in key.replace("${key}", item).replace("${item}", item).split("."):
+        for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        found[key] = value
-    return found
+        values.append(value)
+    return values
 
 
 def refuse_damaged(address: str | None) -> None:

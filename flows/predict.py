@@ -91,12 +91,10 @@ def target(output: Path | None) -> Iterator[IO[str]]:
 
 def refuse_among(folder: Path, sources: list[Source]) -> None:
     """Raise UserError where a drawing in `folder` could take the place of an image."""
-    for source in sources:
-        if (
-            source.path.suffix.lower() == ".png"
-            and source.path.parent.resolve() == folder.resolve()
-        ):
-            raise UserError(f"--explain {folder}: {source.path} is there; name another folder")
+    into = folder.resolve()
+    for path in (source.path for source in sources):
+        if path.suffix.lower() == ".png" and path.parent.resolve() == into:
+            raise UserError(f"--explain {folder}: {path} is there; name another folder")
 
 
 def run(

@@ -11,7 +11,7 @@ import psutil
 from prefect import Flow
 
 from flows.errors import told
-from flows.inputs import params_of, refuse_damaged
+from flows.inputs import params_of, refuse_damaged, values_of
 from flows.runners import task_runner
 from flows.runs import signed
 from flows.server import alive, began, owner_process, server
@@ -34,13 +34,15 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         address = os.environ.get("DVC_STAGE")
         settings = load()
         params = params_of(address)
+        values = values_of(params)
         refuse_unknown(settings, arguments)
         refuse_damaged(address)
         sweep()
         with server():
             signed(flow).with_options(task_runner=task_runner())(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
-        if params_of(address) != params:
+        load()  # raises what is wrong where it is no longer sound
+        if values_of(params) != values:
             raise UserError("params.yaml changed while the stage ran; run it again")
 
 

@@ -64,6 +64,27 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
         run(work, **arguments)
 
 
+def test_params_that_became_unsound_under_a_stage_are_told(
+    prefect_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "split@lesion")
+    monkeypatch.setattr(stage, "owner_process", psutil.Process)
+
+    @flow(name="split")
+    def work(settings: Any, protocol: str) -> None:
+        (tmp_path / "params.yaml").write_text("split: [")
+
+    with pytest.raises(SystemExit):
+        run(work, protocol="lesion")
+    assert capsys.readouterr().err.startswith("split: params.yaml is not valid YAML: line 2")
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("train", "experiment"), ("evaluate", "experiment"), ("oversample", "sampling")],

@@ -84,7 +84,8 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
         if metrics and in_folder(place / "models" / name):
             counted = metrics if clinical else metrics.get(WITHHELD, metrics)
             found[name] = counted["balanced_accuracy"]["mean"] or 0.0
-            takes.update({name} if WITHHELD in metrics else ())
+            if WITHHELD in metrics:
+                takes.add(name)
     among = takes if clinical and takes else found
     return max(among, key=lambda name: found[name], default=None)
 
