@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.child import command
 from benchmarks.rows import Row
 from benchmarks.run import alone
-from flows.scratch import all_but, make_copy
+from flows.scratch import all_but, make_copy, only
 from tasks.errors import UserError
 
 EXPERIMENTS = (
@@ -41,7 +41,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         "oversample": all_but(params, "oversample", "none", "smote"),
         "tune": {"trials": 1, "epochs": 1},
         "train": {"runs": 1, "epochs": epochs},
-        "experiments": all_but(params, "experiments", *experiments),
+        "experiments": only(params, *experiments),
     }
     ready, project = bench.folder / "ready", bench.folder / "copy"
     for folder in (ready, project):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.errors import told
-from flows.scratch import all_but, files, make_copy
+from flows.scratch import all_but, files, make_copy, only
 from tasks.cache import digest, file_hash
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE
@@ -40,7 +40,7 @@ def changes(params: Path) -> dict[str, Any]:
         "train": {"runs": 2, "epochs": 6},
         "tune": {"trials": 2, "epochs": 2},
         "finetune": {"runs": 2, "epochs": 2},
-        "experiments": all_but(params, "experiments", *EXPERIMENTS),
+        "experiments": only(params, *EXPERIMENTS),
     }
 
 

@@ -74,9 +74,21 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
             ),
         }
         path = REPORTS / f"{experiment}.json"
-        with whole(path) as beside:
-            beside.write_text(json.dumps(content, indent=2) + "\n")
-        print(f"{table(content)}\n\n{path}")
+        print(f"{table(content)}\n")
+        if of_more(path, content):
+            print(f"{path} is of the same models and more images, and stays")
+        else:
+            with whole(path) as beside:
+                beside.write_text(json.dumps(content, indent=2) + "\n")
+            print(path)
+
+
+def of_more(path: Path, content: dict[str, Any]) -> bool:
+    """Whether the report at `path` is of the models of `content`, and of more images."""
+    if not path.exists():
+        return False
+    there = json.loads(path.read_text(encoding="utf-8"))
+    return there["models"] == content["models"] and there["images"] > content["images"]
 
 
 def table(content: dict[str, Any]) -> str:

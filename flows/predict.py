@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -90,10 +91,13 @@ def target(output: Path | None) -> Iterator[IO[str]]:
 
 
 def refuse_among(folder: Path, sources: list[Source]) -> None:
-    """Raise UserError where a drawing in `folder` could take the place of an image."""
-    into = folder.resolve()
-    for path in (source.path for source in sources):
-        if path.suffix.lower() == ".png" and path.parent.resolve() == into:
+    """Raise UserError where a drawing in `folder` could take the place of somebody's picture."""
+    from tasks.explain.draw import is_drawing  # loads matplotlib
+
+    theirs = [path for path in folder.glob("*") if path.is_file() and not is_drawing(path)]
+    named = {source.stem.lower() for source in sources}
+    for path in sorted(theirs):
+        if path.suffix.lower() == ".png" or path.stem.lower() in named:
             raise UserError(f"--explain {folder}: {path} is there; name another folder")
 
 
@@ -109,23 +113,24 @@ def run(
 
     Raises UserError when that is all of them.
     """
-    sources, missing = find_all(names)
-    faults = len(missing)
+    sources, wrong = find_all(names)
+    faults = len(wrong)
     if explain is not None:
         refuse_among(explain, sources)
-    for name in missing:
-        print(f"{name}: no such file, or no image in it", file=sys.stderr)
+    for fault in wrong:
+        print(fault, file=sys.stderr)
     with target(output) as stream:
         writer = WRITERS[format](stream, known(models))
         silent = len(sources) <= FEW or (output is None and sys.stdout.isatty())
         with nullcontext() if silent else Bar("predict", len(sources), "image") as bar:
+            say = bar.say if bar else partial(print, file=sys.stderr)
 
             def write(answers: list[Answer]) -> None:
                 nonlocal faults
                 for answer in answers:
                     if answer.fault:
                         faults += 1
-                        print(f"{answer.source}: {answer.fault}", file=sys.stderr)
+                        say(f"{answer.source}: {answer.fault}")
                     else:
                         writer.write(answer)
                 if bar:

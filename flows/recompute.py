@@ -10,7 +10,8 @@ import typer
 from prefect import flow
 
 from flows.errors import told
-from flows.evaluate import PREDICTIONS, score
+from flows.evaluate import score
+from flows.infer import PREDICTIONS
 from flows.report import tables
 from flows.runs import signed
 from flows.server import server
@@ -24,10 +25,7 @@ from tasks.settings import Settings, load
 @flow(name="recompute")
 def recompute(settings: Settings) -> None:
     """Metrics and plots of each experiment, then tables and ranking."""
-    waiting = [
-        score(settings, experiment, PREDICTIONS / f"{experiment}.parquet")
-        for experiment in settings.experiments
-    ]
+    waiting = [score(settings, experiment) for experiment in settings.experiments]
     with Bar("recompute", len(waiting), "experiment") as bar:
         for pending in waiting:
             pending.waited()
@@ -43,7 +41,7 @@ def main() -> None:
         for experiment in settings.experiments:
             path = PREDICTIONS / f"{experiment}.parquet"
             if not path.exists():
-                raise UserError(f"{path} is missing: `dvc repro evaluate@{experiment}` makes it")
+                raise UserError(f"{path} is missing: `dvc repro infer@{experiment}` makes it")
         with server():
             recompute(settings)
 

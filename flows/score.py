@@ -17,7 +17,10 @@ from flows.errors import told
 from tasks import process
 from tasks.cache import whole
 from tasks.errors import UserError
+from tasks.evaluate.classes import CLASS_METRICS, summarise_classes
 from tasks.evaluate.metrics import METRICS, summarise
+from tasks.evaluate.predictions import Predictions, mean_of_runs
+from tasks.evaluate.resample import plain_and_resampled
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source, find_all
 from tasks.predict.isic import read_lesions, read_truth
@@ -60,18 +63,24 @@ def score(
     each image counts as one.
     """
     models = models_of(model)
-    found, missing = find_all([str(images)])
-    if missing:
-        raise UserError(f"{images}: no such file or folder, or no image in it")
+    found, faults = find_all([str(images)])
+    if faults:
+        raise UserError("\n".join(faults))
     sources, labels = read_truth(truth, found)
     stems = [source.stem for source in sources]
     of_lesions = read_lesions(lesions, stems) if lesions else stems
     if len(set(of_lesions)) < 2:
         raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
     runs = probabilities_of(models, sources)
-    mean = runs.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+    mean = mean_of_runs(runs)[np.newaxis]
+    weights = plain_and_resampled(np.array(of_lesions), resamples, seed)
     said = {
-        key: summarise(labels, these, of_lesions, resamples, seed)
+        key: {
+            **summarise(labels, these, of_lesions, resamples, seed),
+            **summarise_classes(
+                Predictions(labels, these, np.array(of_lesions), np.array(stems)), weights
+            ),
+        }
         for key, these in {"runs": runs, "averaged": mean}.items()
     }
     return {"images": len(sources), "models": len(models), **said}
@@ -83,7 +92,12 @@ def table(content: dict[str, Any]) -> str:
         [METRIC_NAMES[metric], *(interval(content[key][metric]) for key in BOTH)]
         for metric in METRICS
     ]
-    return markdown(["", *BOTH.values()], lines)
+    of_classes = [
+        [dx, str(of["images"]), *(interval(of[metric]) for metric in CLASS_METRICS)]
+        for dx, of in content["averaged"]["classes"].items()
+    ]
+    header = ["runs averaged", "images", *(name.replace("_", " ") for name in CLASS_METRICS)]
+    return f"{markdown(['', *BOTH.values()], lines)}\n\n{markdown(header, of_classes)}"
 
 
 def main(

@@ -64,6 +64,15 @@ def all_but(params: Path, section: str, *kept: str) -> dict[str, None]:
     return {name: None for name in names if name not in kept}
 
 
+def only(params: Path, *kept: str) -> dict[str, dict[str, None] | None]:
+    """A change that removes every other experiment; those kept run as their section says.
+
+    That is, without runs and epochs of their own, which may be many.
+    """
+    others = all_but(params, "experiments", *kept)
+    return {**others, **{name: {"runs": None, "epochs": None} for name in kept}}
+
+
 def change_params(path: Path, changes: Mapping[str, Any]) -> None:
     """Merge `changes` into a params.yaml."""
     yaml = YAML()  # reads numbers as DVC does

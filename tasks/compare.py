@@ -64,7 +64,9 @@ def compare(
 ) -> list[Comparison]:
     """Compare old and new predictions of experiments, on the test fold.
 
-    pairs: the contents of `predictions/<experiment>.parquet` at both commits. p-values are
+    pairs: the contents of `predictions/<experiment>.parquet` at both commits. Where one commit has
+    more runs, those that both have are compared: more runs alone change what their mean says, and
+    the luck of few seeds is no change of the project. p-values are
     corrected (Holm) for all metrics of all experiments handed in, so hand in those that are to be
     judged together.
 
@@ -76,16 +78,18 @@ def compare(
     for experiment, (old, new) in pairs.items():
         before, after = (read_predictions(io.BytesIO(side), TEST) for side in (old, new))
         check_same_images(experiment, before, after)
+        runs = min(len(before.probabilities), len(after.probabilities))
+        then, now = before.probabilities[:runs], after.probabilities[:runs]
         found[experiment] = (
             paired_difference(
                 after.truth,
-                before.probabilities,
-                after.probabilities,
+                then,
+                now,
                 after.lesions,
                 resamples,
                 seed,
             ),
-            mcnemar(after.truth, before.probabilities, after.probabilities),
+            mcnemar(after.truth, then, now),
         )
     values = [
         (experiment, metric, row["p_value"])

@@ -61,6 +61,11 @@ class Bar:
         with self.lock:
             self.bar.update(pieces)
 
+    def say(self, line: str) -> None:
+        """Print a line to standard error, not into the bar."""
+        with self.lock:
+            self.bar.write(line, file=sys.stderr)
+
     def part(self, size: int | None = None) -> Part:
         """For one of several pieces of work."""
         return Part(self, size)

@@ -33,7 +33,9 @@ SMALL = {
     "train": {"runs": 2, "epochs": 2},
     "tune": {"trials": 1, "epochs": 1},
     "evaluate": {"resamples": 100},
-    "experiments": all_but("experiments", "baseline", "baseline-smote", "baseline-by-image"),
+    "experiments": scratch.only(
+        PROJECT / "params.yaml", "baseline", "baseline-smote", "baseline-by-image"
+    ),
 }
 """Settings of the small project: three experiments, both splits."""
 

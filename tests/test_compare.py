@@ -17,20 +17,22 @@ from tasks.errors import UserError
 from tasks.evaluate.metrics import METRICS
 
 
-def predictions(swap: bool = False, images: int = 300, prefix: str = "ISIC") -> bytes:
-    """Predictions of two runs that are right three times in four; `swap` exchanges nv and mel."""
+def predictions(
+    swap: bool = False, images: int = 300, prefix: str = "ISIC", runs: int = 2
+) -> bytes:
+    """Predictions of runs that are right three times in four; `swap` exchanges nv and mel."""
     random = np.random.default_rng(0)
     truth = np.arange(images) % len(CLASSES)
     tables = []
-    for seed in range(2):
+    for seed in range(runs):
         values = random.dirichlet(np.ones(len(CLASSES)), images)
         values[np.arange(images), truth] += random.random(images) < 0.75
         values /= values.sum(axis=1, keepdims=True)
         numbers = pd.DataFrame(values.astype(np.float32), columns=list(CLASSES))
         tables.append(numbers.assign(seed=seed, dx=np.array(CLASSES)[truth], fold="test"))
     table = pd.concat(tables)
-    table["image_id"] = [f"{prefix}_{number:03}" for number in range(images)] * 2
-    table["lesion_id"] = [f"HAM_{number // 2}" for number in range(images)] * 2
+    table["image_id"] = [f"{prefix}_{number:03}" for number in range(images)] * runs
+    table["lesion_id"] = [f"HAM_{number // 2}" for number in range(images)] * runs
     if swap:
         table[["nv", "mel"]] = table[["mel", "nv"]].to_numpy()
     stream = io.BytesIO()
@@ -48,6 +50,15 @@ def test_same_predictions_do_not_differ() -> None:
     assert found.moved() == found.worse() == []
     assert {row["difference"] for row in found.metrics.values()} == {0}
     assert {row["p_corrected"] for row in found.metrics.values()} == {1}
+
+
+def test_more_runs_are_no_change() -> None:
+    for old, new in ((2, 5), (5, 2)):
+        found = both(predictions(runs=old), predictions(runs=new))
+        assert found.mcnemar == 1
+        assert {row["difference"] for row in found.metrics.values()} == {0}
+    moved = both(predictions(runs=2), predictions(runs=5, swap=True))
+    assert moved.metrics == both(predictions(), predictions(swap=True)).metrics
 
 
 def test_swapped_classes_are_worse_and_swapping_back_is_better() -> None:

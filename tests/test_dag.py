@@ -32,7 +32,12 @@ def test_second_run_runs_no_stage(built: Path) -> None:
 
 def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 3}}})
-    assert repro(project) == {"train@baseline", "evaluate@baseline", "report"}
+    assert repro(project) == {
+        "train@baseline",
+        "infer@baseline",
+        "evaluate@baseline",
+        "report",
+    }
 
 
 def test_changed_split_seed_decodes_nothing_again(project: Path) -> None:

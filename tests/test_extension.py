@@ -46,7 +46,7 @@ def test_one_function_and_one_line_each(project: Path) -> None:
     }
     change_params(project / "params.yaml", changes)
     ran = repro(project)
-    assert ran >= {"oversample@first", "train@mine", "evaluate@mine", "report"}
+    assert ran >= {"oversample@first", "train@mine", "infer@mine", "evaluate@mine", "report"}
     assert not any(name.endswith("baseline") for name in ran)
     assert json.loads((project / "metrics" / "mine.json").read_text())["runs"] == 2
     assert "| mine |" in (project / "reports" / "experiments.md").read_text()

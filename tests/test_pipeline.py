@@ -47,6 +47,7 @@ def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
     done = pipeline(project, "--dry")
     assert done.stdout.splitlines() == [
         "would run train@baseline",
+        "would run infer@baseline",
         "would run evaluate@baseline",
         "would run report",
     ]
@@ -96,6 +97,7 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     not_run = next(line for line in done.stdout.splitlines() if line.startswith("not run: "))
     assert set(not_run.removeprefix("not run: ").split(", ")) == {
         "train@baseline-smote",
+        "infer@baseline-smote",
         "evaluate@baseline-smote",
         "report",
     }
@@ -104,7 +106,7 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     change_params(project / "params.yaml", {"oversample": {"smote": {"k_neighbors": 3}}})
     resumed = pipeline(project)
     assert resumed.returncode == 0, resumed.stdout
-    assert "4 stages run" in resumed.stdout
+    assert "5 stages run" in resumed.stdout
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -4,7 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from conftest import python
+from conftest import python, repro
+
+from flows.scratch import change_params
 
 RECOMPUTED = (
     "metrics",
@@ -45,9 +47,18 @@ def test_numbers_come_back_from_what_git_tracks(project: Path, tmp_path: Path) -
     assert contents(there) == before
 
 
+def test_stage_needs_no_models(project: Path, tmp_path: Path) -> None:
+    there = clone(project, tmp_path / "clone")
+    before = (there / "metrics" / "baseline.json").read_text()
+    change_params(there / "params.yaml", {"evaluate": {"seed": 1}})
+    ran = repro(there, "--allow-missing", "evaluate@baseline")
+    assert ran == {"evaluate@baseline"}
+    assert (there / "metrics" / "baseline.json").read_text() != before
+
+
 def test_missing_predictions_are_named(project: Path) -> None:
     (project / "predictions" / "baseline.parquet").unlink()
     done = python(project, "-m", "flows.recompute")
     assert done.returncode == 1
-    message = "recompute: predictions/baseline.parquet is missing: `dvc repro evaluate@baseline`"
+    message = "recompute: predictions/baseline.parquet is missing: `dvc repro infer@baseline`"
     assert message in done.stdout

@@ -56,6 +56,11 @@ def fit_temperature(truth: NDArray[np.int64], probabilities: NDArray) -> float:
     return round(float(np.exp(found.x)), 4)
 
 
+def fit_temperatures(validation: Predictions) -> list[float]:
+    """`fit_temperature` of each run."""
+    return [fit_temperature(validation.truth, run) for run in validation.probabilities]
+
+
 def scaled(probabilities: NDArray, temperature: float) -> NDArray:
     """Probabilities (n, k) at a temperature, above 1 less sure, below 1 surer; the dtype stays."""
     return softmax(_logits(probabilities) / temperature, axis=1).astype(probabilities.dtype)

@@ -1,7 +1,4 @@
-"""Data for `dvc plots`: confusion matrix, histories, ROC curves."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""Data for `dvc plots`: confusion matrix, ROC curves."""
 
 import numpy as np
 import pandas as pd
@@ -40,9 +37,3 @@ def roc(predictions: Predictions) -> pd.DataFrame:
             heights.append(np.interp(GRID, rates, tpr[::-1][last]))
         curves.append(pd.DataFrame({"dx": dx, "fpr": GRID, "tpr": np.mean(heights, axis=0)}))
     return pd.concat(curves, ignore_index=True)
-
-
-def histories(files: Sequence[Path]) -> pd.DataFrame:
-    """The histories of an experiment's runs below one another, with the column `seed`."""
-    tables = [pd.read_csv(path).assign(seed=seed) for seed, path in enumerate(files)]
-    return pd.concat(tables, ignore_index=True)

@@ -1,42 +1,41 @@
-"""The pieces of `evaluate` as cached tasks: predictions, and all that is computed from them."""
+"""All that is computed from the predictions of an experiment, as a cached task."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tasks import process
 from tasks.cache import cached
 from tasks.classes import TEST, VALIDATION
-from tasks.evaluate.calibration import fit_temperature, reliability, summarise_calibration
+from tasks.evaluate.calibration import fit_temperatures, reliability, summarise_calibration
 from tasks.evaluate.classes import majority, summarise_classes
-from tasks.evaluate.curves import confusion, histories, roc
+from tasks.evaluate.curves import confusion, roc
 from tasks.evaluate.decision import decision_curve
 from tasks.evaluate.metrics import summarise
 from tasks.evaluate.operating import operating_points
-from tasks.evaluate.predictions import WITHHELD, asked_without, read_metadata, read_predictions
+from tasks.evaluate.predictions import (
+    ENSEMBLE,
+    Predictions,
+    asked_without,
+    read_metadata,
+    read_predictions,
+)
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import summarise_slices
-
-ENSEMBLE = "ensemble"
-
-
-@cached("predict")
-def predict_experiment(out: Path, **arguments: Any) -> None:
-    """`tasks.evaluate.predict.predict` in a process of its own; see there."""
-    process.call("tasks.evaluate.predict:predict", out=out, **arguments)
+from tasks.infer.record import WITHHELD
 
 
 @cached("score")
 def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
     """Every number of the test fold, from the stored predictions alone.
 
-    `metrics.json`: METRICS and the number of `runs`, METRICS of the runs' mean probabilities
-    (ENSEMBLE: what `flows.predict` answers with), then what `tasks.evaluate` has a module for:
+    `metrics.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
     `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
-    resamples. Of a model that takes clinical columns also METRICS with those WITHHELD.
+    resamples. ENSEMBLE holds METRICS, `calibration` and `operating_points` of the runs' mean
+    probabilities, which `flows.predict` answers with. Of a model that takes clinical columns also
+    METRICS with those WITHHELD.
 
     `confusion.csv`, `roc.csv`, `calibration.csv`, `decision.csv`: data of the plots of that name.
     """
@@ -48,12 +47,11 @@ def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int)
 def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     test, validation = (read_predictions(predictions, fold) for fold in (TEST, VALIDATION))
     weights = plain_and_resampled(test.lesions, resamples, seed)
-    temperatures = [fit_temperature(validation.truth, run) for run in validation.probabilities]
-    together = test.probabilities.mean(axis=0, keepdims=True)
+    temperatures = fit_temperatures(validation)
     content: dict[str, Any] = {
         **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
         "runs": len(test.probabilities),
-        ENSEMBLE: summarise(test.truth, together, test.lesions, resamples, seed),
+        ENSEMBLE: _ensemble(validation.together(), test.together(), weights, resamples, seed),
         **summarise_classes(test, weights),
         "majority": majority(test.truth, weights),
         "calibration": summarise_calibration(test, temperatures, weights),
@@ -74,7 +72,11 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
 
 
-@cached("histories")
-def collect_histories(out: Path, *, histories_of: Sequence[Path], name: str) -> None:
-    """The `history.csv` of each run below one another, as `<name>.csv`."""
-    histories(histories_of).to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+def _ensemble(
+    validation: Predictions, test: Predictions, weights: NDArray, resamples: int, seed: int
+) -> dict[str, Any]:
+    return {
+        **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
+        "calibration": summarise_calibration(test, fit_temperatures(validation), weights),
+        "operating_points": operating_points(validation, test, weights),
+    }

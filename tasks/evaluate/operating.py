@@ -6,6 +6,7 @@ higher; a threshold chosen there would promise what nobody could have had.
 """
 
 import math
+from decimal import ROUND_FLOOR, Context
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,8 @@ DIGITS = 6
 def threshold(positive: NDArray[np.bool_], score: NDArray, sensitivity: float) -> float:
     """The highest threshold at which the share of positives that reach it is `sensitivity` or more.
 
+    It is rounded down to DIGITS: rounded up, it would lose the very image that it was taken from.
+
     positive: (n,) bool. score: (n,) float. An image is flagged where ``score >= threshold``. NaN
     without a positive.
     """
@@ -33,7 +36,8 @@ def threshold(positive: NDArray[np.bool_], score: NDArray, sensitivity: float) -
         return math.nan
     # 0.95 of 60 is 57, and not the 57.00000000000001 that another fraction may come out as.
     flagged = math.ceil(round(sensitivity * len(highest_first), 9))
-    return float(highest_first[max(flagged, 1) - 1])
+    highest = float(highest_first[max(flagged, 1) - 1])
+    return float(Context(prec=DIGITS, rounding=ROUND_FLOOR).create_decimal(repr(highest)))
 
 
 def operating_points(
@@ -57,7 +61,7 @@ def operating_points(
         positive, score = question(test)
         found[name] = {
             "target": SENSITIVITY,
-            "thresholds": [None if math.isnan(t) else float(f"{t:.{DIGITS}g}") for t in thresholds],
+            "thresholds": [None if math.isnan(t) else t for t in thresholds],
             **at_thresholds(positive, score, thresholds, weights),
         }
     return found

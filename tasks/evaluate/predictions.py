@@ -1,4 +1,4 @@
-"""Stored predictions: the record that every number is computed from."""
+"""Stored predictions (tasks.infer.record), read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
+from tasks.infer.record import CLINICAL, GIVEN, METADATA
 
 MALIGNANT: tuple[str, ...] = ("akiec", "bcc", "mel")
 """The classes that count as malignant, as in the literature on HAM10000; akiec is a precursor."""
 
-METADATA = ("dx_type", "age", "sex", "localization", "lesion_images")
-"""What predictions say of an image beside its diagnosis: `described`."""
-
-CLINICAL = "clinical"
-GIVEN, WITHHELD = "given", "withheld"
-"""The column of predictions that says whether a model knew the clinical columns, and its values."""
+ENSEMBLE = "ensemble"
+"""What metrics say of `Predictions.together`, by this name."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,11 @@ class Predictions:
     lesions: NDArray[np.str_]
     images: NDArray[np.str_]
 
+    def together(self) -> "Predictions":
+        """The mean over runs, as of one run: what `flows.predict` answers with."""
+        mean = mean_of_runs(self.probabilities)
+        return Predictions(self.truth, mean[np.newaxis], self.lesions, self.images)
+
     def part(self, inside: NDArray[np.bool_]) -> "Predictions":
         """Those of some images: inside, (n,)."""
         return Predictions(
@@ -44,6 +46,11 @@ class Predictions:
             self.lesions[inside],
             self.images[inside],
         )
+
+
+def mean_of_runs(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each image, (n, 7), or of one, (7,). probabilities: (runs, n, 7) or (runs, 7)."""
+    return probabilities.mean(axis=0)
 
 
 def melanoma(predictions: Predictions) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -62,41 +69,6 @@ def _any_of(
     classes = [CLASSES.index(dx) for dx in names]
     probability = predictions.probabilities[:, :, classes].sum(axis=-1, dtype=np.float64)
     return np.isin(predictions.truth, classes), probability
-
-
-def described(rows: pd.DataFrame, table: Path, split: Path) -> pd.DataFrame:
-    """`rows` of a split with the columns of METADATA.
-
-    `dx_type`, `sex` and `localization` as `data/prepared/images.csv` (table) has them; `age`,
-    float32 years, NaN where missing; `lesion_images`, int16, how many images of the lesion the
-    whole data set has, by the lesions of the split, which joins what is known to be one.
-    """
-    more, every = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (table, split))
-    more = more.set_index("image_id").loc[rows["image_id"]]
-    return rows.assign(
-        **{name: more[name].to_numpy() for name in ("dx_type", "sex", "localization")},
-        age=pd.to_numeric(more["age"]).to_numpy(np.float32),
-        lesion_images=rows["lesion_id"].map(every["lesion_id"].value_counts()).to_numpy(np.int16),
-    )
-
-
-def write_predictions(path: Path, predictions: pd.DataFrame) -> None:
-    """Write `predictions/<experiment>.parquet`, small enough for git; text becomes categorical.
-
-    What has few values goes into dictionaries. Probabilities have many, and their bytes compress
-    better by place (first bytes, second bytes, ...). They stay float32: in float16 the small ones
-    become zero, and networks that are too sure of themselves then rank by nothing.
-    """
-    names = [name for name in predictions if name not in CLASSES]
-    text: list[str] = list(predictions.select_dtypes("str"))
-    predictions.astype(dict.fromkeys(text, "category")).to_parquet(
-        path,
-        index=False,
-        use_dictionary=names,
-        use_byte_stream_split=list(CLASSES),
-        compression="zstd",
-        compression_level=19,
-    )
 
 
 def read_predictions(path: Path | IO[bytes], fold: str, clinical: str = GIVEN) -> Predictions:
@@ -122,7 +94,7 @@ def read_metadata(path: Path, fold: str) -> pd.DataFrame:
     if missing := set(METADATA) - set(pq.read_schema(path).names):
         raise UserError(
             f"{path} has no column {', '.join(sorted(missing))}: "
-            f"`dvc repro evaluate@{path.stem}` makes it anew"
+            f"`dvc repro infer@{path.stem}` makes it anew"
         )
     return _runs(path, fold, GIVEN)[0][list(METADATA)].reset_index(drop=True)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.cache import whole
 from tasks.errors import UserError
-from tasks.explain.draw import side_by_side, strength
+from tasks.explain.draw import save_drawing, side_by_side, strength
 from tasks.explain.gradcam import explainer
 from tasks.predict.images import Source, picture
 from tasks.preprocess.decode import crosswise
@@ -50,7 +50,7 @@ class Gallery:
                 heat = np.rot90(heat, -1)  # as `read` turned the image
             try:
                 with whole(path) as beside:
-                    side_by_side(shown, heat).save(beside)
+                    save_drawing(side_by_side(shown, heat), beside)
             except OSError as error:
                 raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
             paths.append(path)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tasks.errors import UserError
 from tasks.preprocess.check import member_fault, opened, reason
+from tasks.preprocess.decode import crosswise
 
 
 class Masks:
@@ -35,7 +36,10 @@ class Masks:
             raise UserError(f"{self.path}: {name} {fault}")
         try:
             with Image.open(io.BytesIO(self.archive.read(name)), formats=["PNG"]) as image:
-                small = image.convert("L").resize(self.size, Image.Resampling.BOX)
+                laid = crosswise(image.size, self.size)
+                size = self.size[::-1] if laid else self.size
+                small = np.asarray(image.convert("L").resize(size, Image.Resampling.BOX))
         except Exception as error:  # readers raise whatever damaged data lead them to
             raise UserError(f"{self.path}: {name} is damaged: {reason(error)}") from None
-        return np.asarray(small, np.float32) / np.float32(255)
+        turned = np.rot90(small) if laid else small  # as `tasks.preprocess.decode` lays the image
+        return turned.astype(np.float32) / np.float32(255)

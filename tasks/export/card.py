@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from tasks.classes import CLASS_NAMES
 from tasks.clinical import AGE_BAND, OLDEST, SEXES, SITES
+from tasks.evaluate.predictions import ENSEMBLE
 from tasks.report.tables import METRIC_NAMES, interval
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -35,11 +36,14 @@ def card(
     template = Environment(undefined=StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
-    named = {METRIC_NAMES[key]: interval(metrics[key]) for key in METRIC_NAMES if key in metrics}
+    together = runs == metrics.get("runs")
+    of = metrics[ENSEMBLE] if together else metrics
+    named = {METRIC_NAMES[key]: interval(of[key]) for key in METRIC_NAMES if key in of}
     text = template.render(
         experiment=experiment,
         setup=setup,
         metrics=named,
+        together=together,
         runs=runs,
         sha256=sha256,
         made_up=made_up,

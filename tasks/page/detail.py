@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from tasks.classes import CLASS_NAMES, CLASSES
 from tasks.errors import UserError
-from tasks.evaluate.predictions import WITHHELD
+from tasks.evaluate.predictions import ENSEMBLE
+from tasks.infer.record import WITHHELD
 from tasks.page import figures
 from tasks.page.svg import drawn
 from tasks.report.tables import METRIC_NAMES, interval, number
@@ -127,15 +129,15 @@ def tables(metrics: Mapping[str, Any]) -> list[Table]:
     return [
         scores(metrics),
         classes(metrics),
-        points(metrics["operating_points"]),
-        calibration(metrics["calibration"]),
+        points(metrics),
+        calibration(metrics),
         *slices(metrics["slices"]),
     ]
 
 
 def scores(metrics: Mapping[str, Any]) -> Table:
     """METRIC_NAMES: of single runs, averaged, without clinical columns, and of a constant."""
-    sides = {"mean over runs": metrics, "runs averaged": metrics["ensemble"]}
+    sides = {"mean over runs": metrics, "runs averaged": metrics[ENSEMBLE]}
     if WITHHELD in metrics:
         sides["clinical columns withheld"] = metrics[WITHHELD]
     sides[f"always {metrics['majority']['dx']}"] = metrics["majority"]
@@ -160,30 +162,55 @@ def classes(metrics: Mapping[str, Any]) -> Table:
     return Table("Each class against the rest", ["", "images (lesions)", *OF_CLASS.values()], rows)
 
 
-def points(found: Mapping[str, Any]) -> Table:
+def points(metrics: Mapping[str, Any]) -> Table:
     rows = [
         [
-            POINTS[point],
-            ", ".join(number(threshold) for threshold in of["thresholds"]),
-            *(interval(of[metric]) for metric in ("sensitivity", "specificity", "precision")),
+            f"{words}, {which}",
+            spread(of[point]["thresholds"]),
+            *(
+                interval(of[point][metric])
+                for metric in ("sensitivity", "specificity", "precision")
+            ),
         ]
-        for point, of in found.items()
+        for point, words in POINTS.items()
+        for which, of in (
+            ("single runs", metrics["operating_points"]),
+            ("runs averaged", metrics[ENSEMBLE]["operating_points"]),
+        )
     ]
     return Table(
-        "Operating points: the threshold of each run that reaches 95% sensitivity on validation",
-        ["", "thresholds", "sensitivity", "specificity", "precision"],
+        "Operating points: the threshold that reaches 95% sensitivity on validation",
+        ["", "threshold", "sensitivity", "specificity", "precision"],
         rows,
     )
 
 
-def calibration(found: Mapping[str, Any]) -> Table:
+def calibration(metrics: Mapping[str, Any]) -> Table:
+    single, together = metrics["calibration"], metrics[ENSEMBLE]["calibration"]
     rows = [
-        [words, *(interval(found[when][metric]) for when in ("before", "after"))]
+        [
+            words,
+            *(interval(of[w][metric]) for of in (single, together) for w in ("before", "after")),
+        ]
         for metric, words in CALIBRATION.items()
     ]
-    scales = ", ".join(number(temperature) for temperature in found["temperatures"])
-    header = ["", "as predicted", f"after temperature scaling ({scales})"]
+    header = [
+        "",
+        "single runs",
+        f"after temperature scaling by {spread(single['temperatures'])}",
+        "runs averaged",
+        f"after temperature scaling by {spread(together['temperatures'])}",
+    ]
     return Table("Calibration", header, rows)
+
+
+def spread(values: Sequence[float | None]) -> str:
+    """A number for each run as few words, however many runs there are; thresholds can be tiny."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "none"
+    low, middle, high = (f"{value:.3g}" for value in np.quantile(known, [0, 0.5, 1]))
+    return middle if len(known) == 1 else f"{middle} ({low} to {high})"
 
 
 def slices(found: Mapping[str, Any]) -> list[Table]:

@@ -32,6 +32,8 @@ EXPLAINED = {
     "gain": "difference",
     "energy_of_another": "share of another image's map",
     "gain_over_another": "difference",
+    "pointing": "maximum on the lesion",
+    "pointing_at_centre": "image's centre on the lesion",
 }
 """Measures of `tasks.explain.energy`, as the page calls them."""
 
@@ -170,20 +172,26 @@ def as_html(markdown: str) -> Markup:
     return Markup(html.replace("</table>", "</table></div>"))
 
 
-def explained(folder: Path, experiments: Iterable[str]) -> Table | None:
-    """What `flows.explain` found of each experiment that it was run on; None where of none."""
+def explained(folder: Path, experiments: Iterable[str]) -> list[Table]:
+    """What `flows.explain` found of each experiment that it was run on, by class too."""
     paths = {name: folder / f"{name}.json" for name in experiments}
     found = {
         name: json.loads(path.read_text(encoding="utf-8"))
         for name, path in paths.items()
         if path.exists()
     }
-    rows = [
-        [name, str(of["images"]), *(interval(of[measure]) for measure in EXPLAINED)]
+    header = ["", "images", *EXPLAINED.values()]
+    return [
+        Table(
+            f"Grad-CAM of the predicted class, test fold: {name} ({of['runs']} runs)",
+            header,
+            [
+                [words, str(part["images"]), *(interval(part[measure]) for measure in EXPLAINED)]
+                for words, part in {"all": of, **of["classes"]}.items()
+            ],
+        )
         for name, of in found.items()
     ]
-    header = ["", "images", *EXPLAINED.values()]
-    return Table("Grad-CAM of the predicted class, test fold", header, rows) if rows else None
 
 
 def paper_figures(folder: Path) -> list[tuple[str, Markup]]:

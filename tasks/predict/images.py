@@ -3,6 +3,8 @@
 import functools
 import glob
 import io
+import os
+import stat
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -36,31 +38,81 @@ class Source:
     member: str = ""
 
     def __str__(self) -> str:
-        return str(self.path / self.member)
+        return printable(str(self.path / self.member))
 
     @property
     def stem(self) -> str:
         """The name without folder and suffix: its image id."""
-        return Path(self.member or self.path).stem
+        return printable(Path(self.member or self.path).stem)
 
 
-def find(name: str) -> list[Source]:
-    """The images that `name` stands for, in order of name: without any, an empty list.
+def printable(name: str) -> str:
+    """A file's name as UTF-8 can write it: bytes that are no UTF-8 as escapes such as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
-    name: a file, whatever it is called; a folder or a zip archive, of which every file counts whose
-    suffix is one of SUFFIXES, at any depth; or a pattern such as `scans/*.png`, in which
-    `**` is any depth.
+
+def find_all(names: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The images that names stand for, each once, and what is wrong with names, in words.
+
+    names: of files, whatever they are called; of folders and zip archives, of which every file
+    counts whose suffix is one of SUFFIXES, at any depth; and patterns such as `scans/*.png`, in
+    which `**` is any depth. A name that exists is never taken for a pattern. What one of them
+    stands for is in order of name.
     """
-    path = Path(name)
-    if path.is_dir():
-        inside = (file for file in path.rglob("*") if named_as_image(file) and file.is_file())
-        return [Source(file) for file in sorted(inside)]
-    if path.is_file():
-        return members(path) if path.suffix.lower() == ".zip" else [Source(path)]
-    # A name that exists is never taken for a pattern, nor what a pattern matches.
-    matches = sorted(glob.glob(name, recursive=True))
-    found = [source for match in matches if match != name for source in find(match)]
-    return list(dict.fromkeys(found))
+    sources: dict[Source, None] = {}
+    faults: list[str] = []
+    for name in names:
+        before = len(faults)
+        found: list[Source] = []
+        for path in matches(name, faults):
+            try:
+                found += inside(path, faults)
+            except UserError as error:
+                faults.append(str(error))
+        if not found and len(faults) == before:
+            faults.append(f"{printable(name)}: no such file or folder, or no image in it")
+        sources.update(dict.fromkeys(found))
+    return list(sources), faults
+
+
+def matches(name: str, faults: list[str]) -> list[Path]:
+    """The path that `name` is, or those that it matches; faults: takes why there can be none."""
+    try:
+        os.lstat(name)
+        return [Path(name)]
+    except PermissionError as error:
+        faults.append(unreadable(error))
+        return []
+    except (OSError, ValueError):  # no path: a pattern, perhaps
+        return [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+
+
+def inside(path: Path, faults: list[str]) -> list[Source]:
+    """The images of a file, a folder or an archive.
+
+    faults: takes what is wrong with folders inside. Raises UserError where the whole is no archive.
+    """
+    if os.path.isdir(path):
+        walked = os.walk(path, onerror=lambda error: faults.append(unreadable(error)))
+        files = sorted(Path(folder, name) for folder, _, names in walked for name in names)
+        return [Source(file) for file in files if named_as_image(file) and regular(file)]
+    if not regular(path):
+        return []
+    return members(path) if path.suffix.lower() == ".zip" else [Source(path)]
+
+
+def unreadable(error: OSError) -> str:
+    return f"{printable(str(error.filename))} cannot be read: {error.strerror}"
+
+
+def regular(path: Path) -> bool:
+    """Whether it is a file, and no pipe or the like, which could keep a reader waiting for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True  # as far as one can see; reading it tells
+    except OSError:
+        return False
 
 
 def members(path: Path) -> list[Source]:
@@ -148,10 +200,3 @@ def flat(image: Image.Image) -> Image.Image:
         white.alpha_composite(image.convert("RGBA"))
         return white
     return image
-
-
-def find_all(names: Sequence[str]) -> tuple[list[Source], list[str]]:
-    """The images of several names, each once, and the names that stand for none."""
-    found = {name: find(name) for name in names}
-    sources = dict.fromkeys(source for name in names for source in found[name])
-    return list(sources), [name for name in names if not found[name]]

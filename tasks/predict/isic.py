@@ -19,12 +19,18 @@ COLUMNS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 ORDER = [CLASSES.index(column.lower()) for column in COLUMNS]
 """The place in CLASSES of each column."""
 
+SCORE_WEIGHT = "score_weight"
+WEIGHTS = (SCORE_WEIGHT, "validation_weight")
+"""Columns of the challenge's own ground truth; the second tells which images its web page used."""
+NOTHING, ONE = ("0", "0.0"), ("1", "1.0")
+
 
 def read_truth(path: Path, sources: list[Source]) -> tuple[list[Source], NDArray[np.int64]]:
     """The images that a ground truth names, in its order, and their class indices.
 
-    path: a CSV with the columns `image` and COLUMNS, of which a row has one 1 and else 0. sources:
-    the images that there are; those without a row are left out.
+    path: a CSV with the columns `image` and COLUMNS, of which a row has one 1 and else 0. It may
+    have the challenge's own WEIGHTS: an image whose SCORE_WEIGHT is 0 does not count there, and is
+    left out here. sources: the images that there are; those without a row are left out too.
 
     Raises
     ------
@@ -36,11 +42,17 @@ def read_truth(path: Path, sources: list[Source]) -> tuple[list[Source], NDArray
     places: dict[str, list[Source]] = {}
     for source in sources:
         places.setdefault(source.stem, []).append(source)
-    unknown = [name for name in rows.columns if name not in ("image", *COLUMNS)]
+    known = ("image", *COLUMNS, *WEIGHTS)
+    unknown = [name for name in rows.columns if name not in known]
     faults = [f"unknown column {name!r}" for name in unknown]
     found: dict[str, int] = {}
     for line, row in rows.iterrows():
+        weight = row.get(SCORE_WEIGHT, "1")
+        if weight in NOTHING:
+            continue
         wrong, place = row_faults(row, found, places)
+        if weight not in ONE:
+            wrong.append(f"{SCORE_WEIGHT} is {weight!r}, not 0 or 1")
         faults += [f"row {line}: {text}" for text in wrong]
         if not wrong:
             found[row["image"]] = place

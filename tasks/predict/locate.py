@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import UserError
-from tasks.evaluate.predictions import WITHHELD
+from tasks.infer.record import WITHHELD
 
 DEMO = Path("demo")
 PLACES = (Path(), DEMO)

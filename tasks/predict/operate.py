@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.evaluate.calibration import scaled
-from tasks.evaluate.predictions import MALIGNANT
+from tasks.evaluate.predictions import ENSEMBLE, MALIGNANT
 
 POINTS: dict[str, tuple[str, ...]] = {"malignant": MALIGNANT, "melanoma": ("mel",)}
 """Each operating point, and the classes whose probabilities it adds."""
@@ -21,71 +21,63 @@ KEYS = {"malignant": "malignant", "melanoma": "mel"}
 
 @dataclass(frozen=True)
 class Operation:
-    """What is known of an experiment's runs beside their models; empty where nothing is.
+    """What `evaluate` found of models on validation, for their mean; empty where nothing is known.
 
-    temperatures: one a run. thresholds: of some of POINTS, one a run.
+    temperature: of `tasks.evaluate.calibration`. thresholds: of some of POINTS.
     """
 
-    temperatures: list[float] = field(default_factory=list)
-    thresholds: dict[str, list[float]] = field(default_factory=dict)
+    temperature: float | None = None
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 def operation(name: str, metrics: Mapping[str, Any], seeds: Sequence[int]) -> Operation:
-    """From `metrics/<name>.json`, for the runs of `seeds`.
+    """From `metrics/<name>.json`, for the runs of `seeds`: for all of them, or for one.
 
-    Raises UserError when the metrics are of fewer runs.
+    Raises UserError when the models are neither all that the metrics are of, nor one of them.
     """
-
-    def of_seeds(values: Sequence[float]) -> list[float]:
-        if max(seeds) >= len(values):
-            raise UserError(
-                f"metrics/{name}.json is of {len(values)} runs, and there is a model of seed "
-                f"{max(seeds)}: `dvc repro evaluate@{name}` brings them together"
-            )
-        return [values[seed] for seed in seeds]
-
-    points = metrics.get("operating_points", {})
-    temperatures = metrics.get("calibration", {}).get("temperatures", [])
+    if not metrics:
+        return Operation()
+    runs = metrics["runs"]
+    if list(seeds) == list(range(runs)):
+        found, place = metrics.get(ENSEMBLE, {}), 0
+    elif len(seeds) == 1 and seeds[0] < runs:
+        found, (place,) = metrics, seeds
+    else:
+        raise UserError(
+            f"metrics/{name}.json is of {runs} runs, and the models are of the seeds "
+            f"{', '.join(map(str, seeds))}: `dvc repro evaluate@{name}` brings them together; "
+            f"`--model models/{name}/seed-{seeds[0]}` asks one of them"
+        )
+    temperatures = found.get("calibration", {}).get("temperatures")
+    points = found.get("operating_points", {})
     thresholds = {
-        point: of_seeds(points[key]["thresholds"]) for point, key in KEYS.items() if key in points
+        point: points[key]["thresholds"][place] for point, key in KEYS.items() if key in points
     }
     return Operation(
-        of_seeds(temperatures) if temperatures else [],
+        temperatures[place] if temperatures else None,
         # None where validation has no such lesion.
-        {point: values for point, values in thresholds.items() if None not in values},
+        {point: value for point, value in thresholds.items() if value is not None},
     )
 
 
-def calibrated(
-    probabilities: NDArray[np.float32], temperatures: Sequence[float]
-) -> NDArray[np.float64]:
-    """The mean over runs of each run's probabilities at its temperature, (7,) or (n, 7).
+def calibrated(mean: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """(7,), in the same order of classes: what `evaluate` scores as `after`.
 
-    probabilities: (runs, 7) or (runs, n, 7), each scaled as `evaluate` scales it to score it.
+    mean: float32 (7,), of the runs.
     """
-    each = [
-        scaled(np.atleast_2d(run), t) for run, t in zip(probabilities, temperatures, strict=True)
-    ]
-    return np.stack(each).mean(axis=0, dtype=np.float64).reshape(probabilities.shape[1:])
+    return scaled(mean[np.newaxis], temperature)[0].astype(np.float64)
 
 
-def verdicts(
-    probabilities: NDArray[np.float32], thresholds: Mapping[str, Sequence[float]]
-) -> dict[str, bool]:
-    """For each operating point, whether at least half of the runs reach their threshold.
+def verdicts(mean: NDArray[np.float32], thresholds: Mapping[str, float]) -> dict[str, bool]:
+    """For each operating point, whether its classes together are at the threshold or above.
 
-    probabilities: (runs, 7), of one image.
+    mean: float32 (7,), of the runs.
     """
     return {
-        point: 2 * sum(reached(probabilities, point, values)) >= len(values)
-        for point, values in thresholds.items()
+        point: bool(mean[_columns(point)].sum(dtype=np.float64) >= value)
+        for point, value in thresholds.items()
     }
 
 
-def reached(
-    probabilities: NDArray[np.float32], point: str, thresholds: Sequence[float]
-) -> list[bool]:
-    """Of each run, whether its probability of the point's classes is at its threshold or above."""
-    columns = [CLASSES.index(name) for name in POINTS[point]]
-    totals = probabilities[:, columns].sum(axis=1, dtype=np.float64)
-    return [bool(total >= value) for total, value in zip(totals, thresholds, strict=True)]
+def _columns(point: str) -> list[int]:
+    return [CLASSES.index(name) for name in POINTS[point]]

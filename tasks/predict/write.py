@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import IO, Any
 
-import numpy as np
-
 from tasks.classes import CLASSES
 from tasks.errors import UserError
+from tasks.evaluate.predictions import mean_of_runs
 from tasks.predict.answer import Answer
 from tasks.predict.isic import COLUMNS, ORDER
 from tasks.predict.operate import Operation, calibrated, verdicts
@@ -18,15 +17,15 @@ from tasks.predict.operate import Operation, calibrated, verdicts
 def record(answer: Answer, operation: Operation) -> dict[str, Any]:
     """What is said of an image, by name; what is not known of the experiment has no entry."""
     assert answer.probabilities is not None
-    mean = answer.probabilities.mean(axis=0, dtype=np.float64)
+    mean = mean_of_runs(answer.probabilities)
     said: dict[str, Any] = {
         "image": str(answer.source),
         "class": CLASSES[int(mean.argmax())],
         "probabilities": by_class(mean),
     }
-    if operation.temperatures:
-        said["calibrated"] = by_class(calibrated(answer.probabilities, operation.temperatures))
-    said |= verdicts(answer.probabilities, operation.thresholds)
+    if operation.temperature is not None:
+        said["calibrated"] = by_class(calibrated(mean, operation.temperature))
+    said |= verdicts(mean, operation.thresholds)
     if answer.explanation:
         said["explanation"] = str(answer.explanation)
     return said

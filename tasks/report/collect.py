@@ -10,7 +10,8 @@ import pandas as pd
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
 from tasks.evaluate.metrics import scores, unpaired_difference
-from tasks.evaluate.predictions import WITHHELD, Predictions, read_predictions
+from tasks.evaluate.predictions import ENSEMBLE, Predictions, read_predictions
+from tasks.infer.record import WITHHELD
 from tasks.oversample.variant import read_variant
 from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, markdown, tables
 
@@ -65,7 +66,7 @@ def write_tables(
             rows[f"{name}, columns withheld"] = content[name][WITHHELD]
         begin = [split, str(content[name]["runs"])]
         lines += [[title, *begin, *intervals(row)] for title, row in rows.items()]
-        together.append([name, *begin, *intervals(content[name]["ensemble"])])
+        together.append([name, *begin, *intervals(content[name][ENSEMBLE])])
     (out / "experiments.md").write_text(
         f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
         "The runs' probabilities averaged, as `flows.predict` does:\n\n"

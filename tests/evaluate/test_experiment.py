@@ -10,7 +10,7 @@ from made import made, stored, with_truth
 from tasks.classes import CLASSES
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS, summarise
-from tasks.evaluate.predictions import CLINICAL, GIVEN, WITHHELD, write_predictions
+from tasks.infer.record import CLINICAL, GIVEN, WITHHELD, write_predictions
 
 PRODUCTS = {"metrics.json", "confusion.csv", "roc.csv", "calibration.csv", "decision.csv"}
 
@@ -49,8 +49,15 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     assert {name: found[name] for name in METRICS} == summarise(
         test.truth, test.probabilities, test.lesions, 100, seed=0
     )
-    together = test.probabilities.mean(axis=0, keepdims=True)
-    assert found["ensemble"] == summarise(test.truth, together, test.lesions, 100, seed=0)
+    together = test.together()
+    assert together.probabilities.shape == (1, *test.probabilities.shape[1:])
+    ensemble = {name: found["ensemble"].pop(name) for name in METRICS}
+    assert ensemble == summarise(test.truth, together.probabilities, test.lesions, 100, seed=0)
+    assert list(found["ensemble"]) == ["calibration", "operating_points"]
+    for single, one in ((found, 2), (found["ensemble"], 1)):
+        assert len(single["calibration"]["temperatures"]) == one
+        assert len(single["operating_points"]["mel"]["thresholds"]) == one
+    found["ensemble"] |= ensemble
     assert found["ensemble"]["loss"] != found["loss"]
     assert list(found)[len(METRICS) :] == [
         "runs",

@@ -36,7 +36,16 @@ class TestThreshold:
         rng = np.random.default_rng(1)
         positive, score = rng.random(400) < 0.3, rng.random(400)
         _, tpr, limits = roc_curve(positive, score, drop_intermediate=False)
-        assert threshold(positive, score, 0.95) == limits[tpr >= 0.95 - 1e-12][0]
+        found, limit = threshold(positive, score, 0.95), limits[tpr >= 0.95 - 1e-12][0]
+        assert found <= limit < found + 1e-6
+
+    def test_is_rounded_down_so_that_the_sensitivity_is_reached(self):
+        """As it is stored: 1.234567 would round to 1.23457, above it."""
+        assert threshold(np.ones(1, bool), np.array([0.1234567]), 0.95) == 0.123456
+        assert threshold(np.ones(1, bool), np.array([1.2345678e-9]), 0.95) == 1.23456e-9
+        rng = np.random.default_rng(2)
+        score = np.float64(np.float32(rng.random((1000, 20))))
+        assert all((run >= threshold(np.ones(20, bool), run, 0.95)).sum() >= 19 for run in score)
 
     def test_is_undefined_without_a_positive(self):
         assert math.isnan(threshold(np.zeros(3, bool), np.arange(3.0), 0.95))
@@ -51,7 +60,7 @@ class TestOperatingPoints:
         positive, score = malignancy(self.validation)
         limits = [threshold(positive, run, 0.95) for run in score]
         assert found["target"] == 0.95
-        assert found["thresholds"] == pytest.approx(limits, rel=1e-5)
+        assert found["thresholds"] == limits, "as they are stored, so they are applied"
         is_so, score = malignancy(self.test)
         for name, of in (
             ("sensitivity", lambda said: recall_score(is_so, said)),

@@ -63,9 +63,25 @@ def test_numbers_and_pictures(project: Path, capsys: pytest.CaptureFixture[str])
     assert len(set(content["models"])) == 2, "the models' hashes"
     assert content["energy"]["mean"] > 0.99
     assert content["area"]["mean"] == pytest.approx(0.25)
+    assert content["gain"]["low"] > 0.7
     assert content["pointing"]["mean"] == 1
     assert "| mel | 5 |" in capsys.readouterr().out
     assert len(list(Path("explanations/optimized").glob("I*.png"))) == 5
+    whole = Path("reports/explain/optimized.json").read_bytes()
+    explain.main("optimized", limit=2)
+    assert "is of the same models and more images, and stays" in capsys.readouterr().out
+    assert Path("reports/explain/optimized.json").read_bytes() == whole
+    explain.main("optimized")
+    assert json.loads(Path("reports/explain/optimized.json").read_text())["images"] == NUMBER
+
+
+@pytest.mark.parametrize("name", ["optimized", "transfer"])
+def test_committed_maps_rest_on_the_lesion(name: str) -> None:
+    """More than chance, with its interval: what README says of the real images."""
+    content = json.loads((PROJECT / f"reports/explain/{name}.json").read_text())
+    assert content["images"] > 2000
+    assert content["gain"]["low"] > 0
+    assert content["gain_over_another"]["low"] > 0
 
 
 def test_without_masks_it_draws(

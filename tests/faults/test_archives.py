@@ -3,6 +3,7 @@ to a file, so nothing can land outside.
 """
 
 import io
+import re
 import stat
 import zipfile
 from collections.abc import Callable
@@ -13,9 +14,8 @@ import pytest
 from PIL import Image
 from record import ONE, TWO, Record, encoded, faults
 
-from tasks.errors import UserError
 from tasks.predict import images
-from tasks.predict.images import ImageError, find, read
+from tasks.predict.images import ImageError, Source, find_all, read
 from tasks.preprocess import check as module
 from tasks.preprocess.check import DataError, check
 from tasks.preprocess.decode import decode
@@ -176,7 +176,7 @@ def test_nested_folders(tmp_path: Path) -> None:
     check(tmp_path)
     decode(tmp_path, archive=tmp_path / ONE, images=["I3"], width=8, height=6)
     (pixels,) = np.load(tmp_path / "pixels.npy")
-    (source,) = (one for one in find(str(tmp_path / ONE)) if one.stem == "I3")
+    (source,) = (one for one in find_all([str(tmp_path / ONE)])[0] if one.stem == "I3")
     np.testing.assert_array_equal(read(source, 8, 6), pixels)
 
 
@@ -202,8 +202,11 @@ def test_faults_of_all_archives_at_once(tmp_path: Path) -> None:
 def test_predict_refuses(spoil: Spoil, message: str, tmp_path: Path) -> None:
     path = Record().write(tmp_path) / ONE
     spoil(path)
-    with pytest.raises(UserError, match=f"{ONE}: not a zip file, or a damaged one: {message}"):
-        find(str(path))
+    good = tmp_path / "good.png"
+    Image.new("RGB", (6, 4)).save(good)
+    found, (fault,) = find_all([str(path), str(good)])
+    assert found == [Source(good)], "the others go on"
+    assert re.search(f"{ONE}: not a zip file, or a damaged one: {message}", fault)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_predict_names_the_image_and_reads_the_others(
 ) -> None:
     path = Record().write(tmp_path) / ONE
     spoil(path)
-    bad, good = sorted(find(str(path)), key=lambda source: source.stem)
+    bad, good = sorted(find_all([str(path)])[0], key=lambda source: source.stem)
     with pytest.raises(ImageError, match=reason):
         read(bad, 8, 6)
     assert read(good, 8, 6).shape == (6, 8, 3)
@@ -240,4 +243,4 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
     monkeypatch.setattr(images, "LARGEST", 2**20)
     assert faults(tmp_path) == [f"{ONE}: I1.jpg has more than 1 MiB unpacked"]
     with pytest.raises(ImageError, match="more than 1 MiB"):
-        read(next(one for one in find(str(path)) if one.stem == "I1"), 8, 6)
+        read(next(one for one in find_all([str(path)])[0] if one.stem == "I1"), 8, 6)

@@ -20,6 +20,7 @@ from prefect import Flow, flow
 from flows import (
     download,
     evaluate,
+    infer,
     oversample,
     preprocess,
     report,
@@ -53,6 +54,12 @@ STAGES: dict[str, tuple[Flow[..., Any], dict[str, str], Change, int]] = {
         {"experiment": "baseline"},
         {"experiments": {"baseline": {"runs": 1, "epochs": 1}}},
         20_000,
+    ),
+    "infer": (
+        infer.infer,
+        {"experiment": "baseline"},
+        {"experiments": {"baseline": {"runs": 1}}},
+        1000,
     ),
     "evaluate": (
         evaluate.evaluate,

@@ -24,7 +24,7 @@ from record import HEADER, ONE, Record
 from tasks.classes import CLASSES, FOLDS
 from tasks.errors import UserError
 from tasks.predict import images
-from tasks.predict.images import ImageError, Source, find, read
+from tasks.predict.images import ImageError, Source, find_all, read
 from tasks.preprocess.check import (
     METADATA,
     DataError,
@@ -367,14 +367,16 @@ def test_archive_bytes(packing: int, edits: list[tuple[str, float, bytes]], tmp_
             members.writestr(name, IMAGES["JPEG"])
     archive.write_bytes(edited(archive.read_bytes(), edits))
     before = sorted(tmp_path.rglob("*"))
-    table, error = attempt(lambda: check(folder), DataFaults)
+    table, _ = attempt(lambda: check(folder), DataFaults)
     assert sorted(tmp_path.rglob("*")) == before
     if table is not None:
         assert_decoded_or_listed(archive, tmp_path, ["I1", "I3"])
 
     images.archive.cache_clear()
-    found, error = attempt(lambda: find(str(archive)), UserError)
-    if found is None:
-        assert str(error).startswith(f"{archive}: not a zip file, or a damaged one: ")
-    for source in found or []:
+    found, wrong = find_all([str(archive)])
+    if not found:
+        (fault,) = wrong
+        refusal = f"{archive}: not a zip file, or a damaged one: "
+        assert fault.startswith((refusal, f"{archive}: no such file or folder, or no image in it"))
+    for source in found:
         assert_read_or_refused(source)

@@ -25,6 +25,7 @@ ADDRESSES = {
     "split": "split@lesion",
     "oversample": "oversample@smote",
     "train": "train@baseline",
+    "infer": "infer@baseline",
     "evaluate": "evaluate@baseline",
 }
 ALWAYS = ("split",)

@@ -19,7 +19,7 @@ from tasks.clinical import LEVELS
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS
-from tasks.evaluate.predictions import write_predictions
+from tasks.infer.record import write_predictions
 from tasks.settings import SAMPLERS
 from tasks.split.folds import SplitError, assign
 

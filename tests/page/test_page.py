@@ -27,7 +27,8 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("page") / "project"
     shutil.copytree(built, project, symlinks=True)
     share = {"mean": 0.375, "low": 0.25, "high": 0.5}
-    found = {"images": 7, **dict.fromkeys(EXPLAINED, share)}
+    part = {"images": 7, **dict.fromkeys(EXPLAINED, share)}
+    found = {"runs": 2, **part, "classes": {"mel": {**part, "images": 3}}}
     (project / "reports/explain").mkdir()
     (project / "reports/explain/baseline.json").write_text(json.dumps(found))
     done = python(project, "-m", "flows.page", "--pictures", "3")
@@ -54,9 +55,13 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
         assert text.count(f"<caption>{caption}</caption>") == 3
     assert "Not compared with" in text  # its predictions are in no commit
     assert "Table 3: single runs" in text
-    row = re.search(r'<th scope="row">baseline</th><td>7</td>(.*?)</tr>', text)
-    assert row is not None
-    assert row[1] == "<td>.375 (.250–.500)</td>" * len(EXPLAINED)
+    assert (
+        "<caption>Grad-CAM of the predicted class, test fold: baseline (2 runs)</caption>" in text
+    )
+    for name, images in (("all", 7), ("mel", 3)):
+        row = re.search(rf'<th scope="row">{name}</th><td>{images}</td>(.*?)</tr>', text)
+        assert row is not None
+        assert row[1] == "<td>.375 (.250–.500)</td>" * len(EXPLAINED)
 
 
 def test_page_needs_nothing_from_elsewhere(written: Path) -> None:

@@ -2,14 +2,16 @@
 
 import csv
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 from conftest import PROJECT
-from PIL import Image
+from PIL import ExifTags, Image
 
 from flows import predict, score
 from tasks import process
@@ -53,9 +55,9 @@ def test_images_of_all_kinds_and_bad_ones_between(
 ) -> None:
     """With an explanation beside each and the verdicts of operating points."""
     Path("metrics").mkdir()
-    points = {name: {"thresholds": [0.2, 0.2]} for name in ("malignant", "mel")}
-    content = {"runs": 2, "calibration": {"temperatures": [2, 2]}, "operating_points": points}
-    content["balanced_accuracy"] = {"mean": 0.9}
+    points = {name: {"thresholds": [0.2]} for name in ("malignant", "mel")}
+    ensemble = {"calibration": {"temperatures": [2]}, "operating_points": points}
+    content = {"runs": 2, "ensemble": ensemble, "balanced_accuracy": {"mean": 0.9}}
     Path("metrics/plain.json").write_text(json.dumps(content))
     tiny.picture("mel").save("images/a.JPG")
     tiny.picture("vasc").convert("CMYK").save("images/b.jpg")
@@ -64,12 +66,20 @@ def test_images_of_all_kinds_and_bad_ones_between(
     whole = Path("images/a.JPG").read_bytes()
     Path("images/e.jpg").write_bytes(whole[: len(whole) - 200])
     Path("images/f.jpg").write_text("no image")
+    Image.new("L", (60, 40), 90).save("images/g.png")
+    Image.fromarray(np.full((40, 60), 90 << 8, np.uint16)).save("images/h.png")
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    tiny.picture("mel", (40, 60)).save("images/i.jpg", exif=turned)
+    tiny.picture("nv", (6000, 4000)).save("images/j.jpg")
+    tiny.picture("mel").save(Path(os.fsdecode(b"images/k\xe9.png")))
     Path("more").mkdir()
     tiny.picture("vasc").save("more/A.png")
+    Path("bad.zip").write_text("no archive")
 
     code = run(
         predict.main,
-        ["images", "more", "nowhere/*.jpg"],
+        ["images", "bad.zip", "more", "nowhere/*.jpg"],
         format=predict.Format.json,
         output=Path("said.json"),
         explain=Path("maps"),
@@ -81,21 +91,32 @@ def test_images_of_all_kinds_and_bad_ones_between(
         ("images/b.jpg", "vasc"),
         ("images/c.png", "nv"),
         ("images/d ö.bmp", "mel"),
+        ("images/g.png", said[4]["class"]),
+        ("images/h.png", said[4]["class"]),
+        ("images/i.jpg", "mel"),
+        ("images/j.jpg", "nv"),
+        ("images/k\\xe9.png", "mel"),
         ("more/A.png", "vasc"),
     ]
-    assert [one["melanoma"] for one in said] == [True, False, False, True, False]
-    for one in said:
-        assert 0.5 < one["calibrated"][one["class"]] < one["probabilities"][one["class"]]
+    coloured = [one for one in said if one["image"] not in ("images/g.png", "images/h.png")]
+    assert said[4]["probabilities"] == said[5]["probabilities"], "8 bits of grey and 16"
+    assert [one["melanoma"] for one in coloured] == [one["class"] == "mel" for one in coloured]
+    for one in coloured:
+        assert 0.4 < one["calibrated"][one["class"]] < one["probabilities"][one["class"]]
     explained = [one["explanation"] for one in said]
-    assert explained == [f"maps/{name}.png" for name in ("a", "b", "c", "d ö", "A-2")]
+    names = ("a", "b", "c", "d ö", "g", "h", "i", "j", "k\\xe9", "A-2")
+    assert explained == [f"maps/{name}.png" for name in names]
     for path in explained:
         with Image.open(path) as image:
             assert image.mode == "RGB"
-    errors = capsys.readouterr().err.splitlines()
-    assert errors[0] == "nowhere/*.jpg: no such file, or no image in it"
-    assert errors[1].startswith("images/e.jpg: ")
-    assert errors[2] == "images/f.jpg: no JPEG, PNG, TIFF, BMP or WebP image"
-    assert len(errors) == 3
+    # A bar stands between: there are more images than a few.
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    errors = [line for line in lines if line.strip() and not line.startswith("predict: ")]
+    assert errors[0].startswith("bad.zip: not a zip file, or a damaged one: ")
+    assert errors[1] == "nowhere/*.jpg: no such file or folder, or no image in it"
+    assert errors[2].startswith("images/e.jpg: ")
+    assert errors[3] == "images/f.jpg: no JPEG, PNG, TIFF, BMP or WebP image"
+    assert len(errors) == 4
 
 
 def test_clinical_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,11 +229,20 @@ def test_with_columns_the_best_is_one_that_takes_them(here: Path) -> None:
 def test_drawings_do_not_go_among_the_images(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nor in the place of a picture that nobody asks about, but of earlier drawings."""
     tiny.picture("mel").save("images/a.png")
+    tiny.picture("mel").save("images/a.jpg")
     content = Path("images/a.png").read_bytes()
-    options: dict[str, Any] = {"model": Path("models/plain"), "explain": here / "images"}
-    assert run(predict.main, ["images"], **options) == 1
-    assert f"--explain {here}/images: images/a.png is there" in capsys.readouterr().err
+    options: dict[str, Any] = {"model": Path("models/plain")}
+    for asked in ("images", "images/a.jpg"):
+        assert run(predict.main, [asked], explain=here / "images", **options) == 1
+        assert f"{here}/images/a.jpg is there; name another" in capsys.readouterr().err
+    assert Path("images/a.png").read_bytes() == content
+    for _ in range(2):
+        assert run(predict.main, ["images/a.jpg"], explain=here / "maps", **options) == 0
+    Path("images/a.jpg").rename("b.jpg")
+    assert run(predict.main, ["b.jpg"], explain=here / "images", **options) == 1
+    assert f"{here}/images/a.png is there; name another" in capsys.readouterr().err
     assert Path("images/a.png").read_bytes() == content
 
 
@@ -257,6 +287,13 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
         )
         assert content[key]["accuracy"]["mean"] == pytest.approx(8 / 13, abs=1e-6)
         assert content[key]["accuracy"]["low"] < 8 / 13 < content[key]["accuracy"]["high"]
+        sensitivity = {dx: of["sensitivity"]["mean"] for dx, of in content[key]["classes"].items()}
+        assert sensitivity == {
+            **dict.fromkeys(("akiec", "bcc", "bkl", "df"), 0),
+            "mel": 1,
+            "nv": 0.75,
+            "vasc": 1,
+        }
     assert content["runs"]["loss"] != content["averaged"]["loss"]
     assert "balanced multiclass accuracy of the runs averaged: .393 (" in capsys.readouterr().out
 

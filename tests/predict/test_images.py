@@ -1,6 +1,9 @@
 """Finding images and reading every kind of them."""
 
+import os
+import stat
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.predict.images import Source, find, find_all, read
+from tasks.predict.images import Source, find_all, read
 from tasks.preprocess.decode import decode
 
 RED = (220, 30, 20)
@@ -71,13 +74,19 @@ def test_pixels_are_those_that_training_sees(tmp_path: Path) -> None:
     decode(tmp_path, archive=tmp_path / "a.zip", images=["a"], width=40, height=30)
     (expected,) = np.load(tmp_path / "pixels.npy")
     for name in ("a.jpg", "a.zip"):
-        (source,) = find(str(tmp_path / name))
+        (source,) = find_all([str(tmp_path / name)])[0]
         assert source.stem == "a"
         np.testing.assert_array_equal(read(source, 40, 30), expected)
 
 
-def names(found: list[Source]) -> list[str]:
-    return [source.path.name + source.member for source in found]
+def names(sources: list[Source]) -> list[str]:
+    return [source.path.name + source.member for source in sources]
+
+
+def found(name: Path) -> list[str]:
+    sources, faults = find_all([str(name)])
+    assert faults == []
+    return names(sources)
 
 
 def test_folders_archives_patterns_and_odd_names(tmp_path: Path) -> None:
@@ -88,13 +97,45 @@ def test_folders_archives_patterns_and_odd_names(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for name in ("z/e.jpg", "d.png", "__MACOSX/._e.jpg", "LICENSE.txt"):
             archive.writestr(name, b"")
-    assert names(find(str(folder))) == ["a.png", "b.JPG", "c.jpeg", "x[1].tif"]
-    assert names(find(str(tmp_path / "set.zip"))) == ["set.zipd.png", "set.zipz/e.jpg"]
-    assert names(find(str(folder / "*.png"))) == ["a.png"]
-    assert names(find(str(folder / "**" / "*.jpeg"))) == ["c.jpeg"]
-    assert names(find(str(folder / "in" / "x[1].tif"))) == ["x[1].tif"]
-    assert names(find(str(folder / "notes.txt"))) == ["notes.txt"], "a file that is named counts"
-    assert find(str(tmp_path / "nothing")) == []
-    found, missing = find_all([str(folder / "a.png"), "nothing", str(folder)])
-    assert names(found) == ["a.png", "b.JPG", "c.jpeg", "x[1].tif"], "each once"
-    assert missing == ["nothing"]
+    assert found(folder) == ["a.png", "b.JPG", "c.jpeg", "x[1].tif"]
+    assert found(tmp_path / "set.zip") == ["set.zipd.png", "set.zipz/e.jpg"]
+    assert found(folder / "*.png") == ["a.png"]
+    assert found(folder / "**" / "*.jpeg") == ["c.jpeg"]
+    assert found(folder / "in" / "x[1].tif") == ["x[1].tif"]
+    assert found(folder / "notes.txt") == ["notes.txt"], "a file that is named counts"
+    os.mkfifo(folder / "pipe.png")
+    assert len(found(folder)) == 4, "what could keep a reader waiting is left out"
+    sources, faults = find_all([str(folder / "a.png"), "nothing", str(folder)])
+    assert names(sources) == ["a.png", "b.JPG", "c.jpeg", "x[1].tif"], "each once"
+    assert faults == ["nothing: no such file or folder, or no image in it"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else for a while")
+def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
+    """By name, in a folder, and a folder in a folder."""
+    for name in ("open/a.png", "shut/b.png", "open/shut/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", SIZE).save(tmp_path / name)
+    with ExitStack() as stack:
+        for parent in (tmp_path, *tmp_path.parents):
+            if parent.stat().st_mode & 0o055 != 0o055:
+                stack.callback(parent.chmod, stat.S_IMODE(parent.stat().st_mode))
+                parent.chmod(stat.S_IMODE(parent.stat().st_mode) | 0o055)  # in the group of root
+        for shut in ("shut", "open/shut"):
+            (tmp_path / shut).chmod(0)
+        os.seteuid(65534)
+        stack.callback(os.seteuid, 0)
+        asked = [str(tmp_path / name) for name in ("shut/b.png", "open", "shut")]
+        sources, faults = find_all(asked)
+    assert names(sources) == ["a.png"]
+    denied = "cannot be read: Permission denied"
+    assert faults == [f"{tmp_path / name} {denied}" for name in ("shut/b.png", "open/shut", "shut")]
+
+
+def test_name_that_is_no_utf_8_is_escaped(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/l\xe9sion.png"))
+    Image.new("RGB", SIZE, RED).save(path)
+    ((source,), _) = find_all([str(tmp_path)])
+    assert str(source) == f"{tmp_path}/l\\xe9sion.png"
+    assert source.stem == "l\\xe9sion"
+    assert read(source, *SIZE).shape == (SIZE[1], SIZE[0], 3)

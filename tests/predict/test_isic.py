@@ -41,6 +41,17 @@ def test_every_fault_is_named_with_its_row(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_challenge_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    header = f"{HEADER},score_weight,validation_weight"
+    rows = ["b,0,1,0,0,0,0,0,1.0,0", "a,1,0,0,0,0,0,0,0.0,1", "gone,0,1,0,0,0,0,0,0,0"]
+    path.write_text("\n".join([header, *rows]))
+    assert read_truth(path, SOURCES)[0] == [SOURCES[1]]
+    path.write_text("\n".join([header, "a,1,0,0,0,0,0,0,0.5,1"]))
+    with pytest.raises(DataFaults, match=r"row 2: score_weight is '0.5', not 0 or 1"):
+        read_truth(path, SOURCES)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

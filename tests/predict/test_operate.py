@@ -5,45 +5,79 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made import made, stored
 
 from tasks.errors import UserError
+from tasks.evaluate.experiment import score_experiment
+from tasks.evaluate.predictions import mean_of_runs
+from tasks.infer.record import write_predictions
 from tasks.predict.locate import best, metrics_beside, models_of, seeds_of
 from tasks.predict.operate import Operation, calibrated, operation, verdicts
 
-PROBABILITIES = np.array(
-    [[0.1, 0.1, 0.0, 0.0, 0.2, 0.6, 0.0], [0.05, 0.05, 0.1, 0.1, 0.5, 0.1, 0.1]], np.float32
-)
+MEAN = np.array([0.1, 0.1, 0.05, 0.05, 0.3, 0.4, 0], np.float32)
 METRICS = {
-    "runs": 2,
-    "calibration": {"temperatures": [2.0, 0.5]},
+    "runs": 3,
+    "calibration": {"temperatures": [2.0, 0.5, 3.0]},
     "operating_points": {
-        "malignant": {"thresholds": [0.39, 0.61]},
-        "mel": {"thresholds": [0.3, 0.6]},
+        "malignant": {"thresholds": [0.39, 0.61, 0.1]},
+        "mel": {"thresholds": [0.3, None, 0.2]},
+    },
+    "ensemble": {
+        "calibration": {"temperatures": [1.5]},
+        "operating_points": {"malignant": {"thresholds": [0.5]}, "mel": {"thresholds": [0.31]}},
     },
 }
 
 
-def test_temperature_divides_the_logits_of_each_run() -> None:
-    one, other = PROBABILITIES.astype(float)
-    expected = (one**0.5 / (one**0.5).sum() + other**2 / (other**2).sum()) / 2
-    np.testing.assert_allclose(calibrated(PROBABILITIES, [2.0, 0.5]), expected, atol=1e-6)
-    np.testing.assert_allclose(calibrated(PROBABILITIES, [1, 1]), PROBABILITIES.mean(axis=0))
+def test_temperature_divides_the_logits() -> None:
+    expected = MEAN.astype(float) ** 0.5 / (MEAN.astype(float) ** 0.5).sum()
+    np.testing.assert_allclose(calibrated(MEAN, 2.0), expected, atol=1e-6)
+    np.testing.assert_allclose(calibrated(MEAN, 1), MEAN, atol=1e-7)
 
 
-def test_half_of_the_runs_decide() -> None:
-    """Malignant is .4 and .6; melanoma .2 and .5."""
-    thresholds = operation("x", METRICS, [0, 1]).thresholds
-    assert verdicts(PROBABILITIES, thresholds) == {"malignant": True, "melanoma": False}
+def test_threshold_is_of_the_classes_together() -> None:
+    """Malignant is .5; melanoma .3."""
+    found = verdicts(MEAN, {"malignant": 0.4999, "melanoma": 0.31})
+    assert found == {"malignant": True, "melanoma": False}
+    at_it = float(MEAN[4])
+    assert verdicts(MEAN, {"melanoma": at_it}) == {"melanoma": True}
 
 
-def test_numbers_are_those_of_the_models_seeds() -> None:
-    found = operation("x", METRICS, [1])
-    assert found == Operation([0.5], {"malignant": [0.61], "melanoma": [0.6]})
-    assert operation("x", {"runs": 2}, [0, 1]) == Operation()
-    unknown = {"operating_points": {"mel": {"thresholds": [None, 0.5]}}}
-    assert operation("x", unknown, [0, 1]) == Operation()
-    with pytest.raises(UserError, match=r"metrics/x.json is of 2 runs.*seed 2: `dvc repro eval"):
-        operation("x", METRICS, [0, 2])
+def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) -> None:
+    """What `evaluate` says of the runs' mean is what `predict` does."""
+    validation, test = made(0), made(1)
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, stored(validation, test))
+    score_experiment.work(tmp_path, predictions=path, resamples=100, seed=0)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    found = operation("x", metrics, [0, 1])
+    means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]
+    said = [verdicts(mean, found.thresholds) for mean in means]
+    for point, key, classes in (("malignant", "malignant", (0, 1, 4)), ("melanoma", "mel", (4,))):
+        positive = np.isin(test.truth, classes)
+        flagged = np.array([one[point] for one in said])
+        measured = metrics["ensemble"]["operating_points"][key]
+        assert measured["sensitivity"]["mean"] == round(flagged[positive].mean(), 6)
+        assert measured["specificity"]["mean"] == round((~flagged)[~positive].mean(), 6)
+    assert found.temperature is not None
+    right = [calibrated(m, found.temperature)[t] for m, t in zip(means, test.truth, strict=True)]
+    loss = metrics["ensemble"]["calibration"]["after"]["loss"]["mean"]
+    assert loss == pytest.approx(-np.log(right).mean(), abs=1e-5)
+
+
+def test_numbers_are_those_of_the_models() -> None:
+    assert operation("x", METRICS, [0, 1, 2]) == Operation(
+        1.5, {"malignant": 0.5, "melanoma": 0.31}
+    )
+    assert operation("x", METRICS, [2]) == Operation(3.0, {"malignant": 0.1, "melanoma": 0.2})
+    assert operation("x", METRICS, [1]) == Operation(0.5, {"malignant": 0.61})
+    assert operation("x", {"runs": 2}, [0, 1]) == operation("x", {}, [5]) == Operation()
+
+
+@pytest.mark.parametrize("seeds", [[0, 1], [0, 1, 2, 3], [3], [0, 2]])
+def test_metrics_of_other_models_are_refused(seeds: list[int]) -> None:
+    with pytest.raises(UserError, match=r"metrics/x.json is of 3 runs.*`dvc repro evaluate@x`"):
+        operation("x", METRICS, seeds)
 
 
 def model(folder: Path, *seeds: int) -> None:

@@ -22,7 +22,7 @@ ANSWERS = [
     Answer(Source(Path("a, b/one.jpg")), RUNS, explanation=Path("maps/one.png")),
     Answer(Source(Path("set.zip"), "in/två.jpg"), RUNS[:, ::-1], explanation=Path("maps/två.png")),
 ]
-KNOWN = Operation([1.0, 1.0], {"malignant": [0.75, 0.5], "melanoma": [0.9, 0.9]})
+KNOWN = Operation(1.0, {"malignant": 0.65, "melanoma": 0.9})
 
 
 def written(kind: str, answers: list[Answer], operation: Operation) -> str:

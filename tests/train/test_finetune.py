@@ -122,7 +122,7 @@ def look(model: Path, data: Path, out: Path, report: Any) -> None:
     import keras
 
     from tasks.clinical import read_clinical
-    from tasks.evaluate.predict import predict_stored
+    from tasks.infer.held_back import predict_stored
     from tasks.train.archive import takes_clinical
 
     whole = keras.saving.load_model(model / "model.keras")

@@ -1,4 +1,4 @@
-"""Predict the validation and the test fold, in a process of its own (tasks.process)."""
+"""Ask models about the validation and the test fold, in a process of its own (tasks.process)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.errors import UserError
-from tasks.evaluate.predictions import (
+from tasks.folds import read_fold
+from tasks.infer.record import (
     CLINICAL,
     GIVEN,
     METADATA,
@@ -19,14 +20,13 @@ from tasks.evaluate.predictions import (
     described,
     write_predictions,
 )
-from tasks.folds import read_fold
 from tasks.train.archive import read_classes, takes_clinical
 from tasks.train.transfer import after_trunk
 
 BATCH = 512
 
 
-def predict(
+def infer(
     out: Path,
     *,
     models: Sequence[Path],

@@ -1,0 +1,50 @@
+"""The file of predictions of an experiment: the record that every number is computed from."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks.classes import CLASSES
+
+METADATA = ("dx_type", "age", "sex", "localization", "lesion_images")
+"""What predictions say of an image beside its diagnosis: `described`."""
+
+CLINICAL = "clinical"
+GIVEN, WITHHELD = "given", "withheld"
+"""The column of predictions that says whether a model knew the clinical columns, and its values."""
+
+
+def described(rows: pd.DataFrame, table: Path, split: Path) -> pd.DataFrame:
+    """`rows` of a split with the columns of METADATA.
+
+    `dx_type`, `sex` and `localization` as `data/prepared/images.csv` (table) has them; `age`,
+    float32 years, NaN where missing; `lesion_images`, int16, how many images of the lesion the
+    whole data set has, by the lesions of the split, which joins what is known to be one.
+    """
+    more, every = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (table, split))
+    more = more.set_index("image_id").loc[rows["image_id"]]
+    return rows.assign(
+        **{name: more[name].to_numpy() for name in ("dx_type", "sex", "localization")},
+        age=pd.to_numeric(more["age"]).to_numpy(np.float32),
+        lesion_images=rows["lesion_id"].map(every["lesion_id"].value_counts()).to_numpy(np.int16),
+    )
+
+
+def write_predictions(path: Path, predictions: pd.DataFrame) -> None:
+    """Write `predictions/<experiment>.parquet`, small enough for git; text becomes categorical.
+
+    What has few values goes into dictionaries. Probabilities have many, and their bytes compress
+    better by place (first bytes, second bytes, ...). They stay float32: in float16 the small ones
+    become zero, and networks that are too sure of themselves then rank by nothing.
+    """
+    names = [name for name in predictions if name not in CLASSES]
+    text: list[str] = list(predictions.select_dtypes("str"))
+    predictions.astype(dict.fromkeys(text, "category")).to_parquet(
+        path,
+        index=False,
+        use_dictionary=names,
+        use_byte_stream_split=list(CLASSES),
+        compression="zstd",
+        compression_level=19,
+    )
