@@ -100,7 +100,8 @@ def tables(found: Found, runs: Mapping[tuple[str, str], pd.DataFrame]) -> str:
     four += [bound_row()]
     return "\n\n".join(
         [
-            "Ours: mean over runs (95% interval by bootstrap over lesions), test fold. By image is "
+            "Ours: mean over runs (the table of every experiment says how many; 95% interval by "
+            "bootstrap over lesions), test fold. By image is "
             "the paper's protocol, in which images of one lesion stand on both sides of the split; "
             "by lesion is the honest one.",
             comparison("Table 2: the baseline with and without oversampling", two),

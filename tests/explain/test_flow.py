@@ -26,11 +26,13 @@ def png(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def record(folder: Path) -> None:
+def record(folder: Path, size: tuple[int, int] = (60, 40)) -> None:
     """A red lesion at the top left of each image, and its mask."""
-    folder.mkdir(parents=True)
-    image, mask = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
-    image[:20, :30, 0] = mask[:20, :30] = 255
+    folder.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    image, mask = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
+    lesion = slice(height // 2), slice(width // 2)
+    image[..., 0][lesion] = mask[lesion] = 255
     rows = ["lesion_id,image_id,dx,dx_type,age,sex,localization"]
     rows += [f"L{n},I{n},mel,histo,50,male,back" for n in range(NUMBER)]
     (folder / "HAM10000_metadata.csv").write_text("\n".join(rows))
@@ -82,6 +84,16 @@ def test_committed_maps_rest_on_the_lesion(name: str) -> None:
     assert content["images"] > 2000
     assert content["gain"]["low"] > 0
     assert content["gain_over_another"]["low"] > 0
+
+
+def test_portraits_are_laid_on_their_side_with_their_masks(project: Path) -> None:
+    record(Path("data/raw"), (40, 60))
+    tiny.make(Path("models"), kinds=("plain",), seeds=1)
+    Path("models/plain").rename("models/optimized")
+    explain.main("optimized")
+    content = json.loads(Path("reports/explain/optimized.json").read_text())
+    assert content["energy"]["mean"] > 0.99
+    assert content["area"]["mean"] == pytest.approx(0.25)
 
 
 def test_without_masks_it_draws(

@@ -175,3 +175,15 @@ def test_keyboard_reaches_the_results_and_the_wide_tables(page: Page) -> None:
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "wide"
+
+
+def test_print_shows_what_is_folded_and_no_navigation(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
+    page.emulate_media(media="print")
+    folded = page.evaluate(
+        """[...document.querySelectorAll('details table, details svg')]
+           .map(one => one.getBoundingClientRect().height)"""
+    )
+    assert len(folded) > 10
+    assert min(folded) > 0
+    assert page.evaluate("document.querySelector('nav').offsetHeight") == 0
