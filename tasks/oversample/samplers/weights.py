@@ -1,5 +1,6 @@
 """Class weights: no image is added, those of smaller classes count for more in the loss."""
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,4 +24,6 @@ def sample(
     """
     counts = np.bincount(labels, minlength=len(CLASSES))
     weights = np.maximum(counts, 1) ** -float(exponent)
-    return Added.nothing(images, class_weights=weights / (weights @ counts / len(labels)))
+    # Not `weights @ counts`: its last bit is the processor's, and a variant's bytes must not be.
+    total = math.fsum(weights * counts)
+    return Added.nothing(images, class_weights=weights / (total / len(labels)))
