@@ -63,7 +63,7 @@ def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:
     shared, training = settings.train, settings.training("optimized")
     assert (training.runs, training.epochs) == (50, 2)
     assert training.model_dump(exclude=set(own)) == shared.model_dump(exclude=set(own))
-    assert settings.training("baseline") == shared
+    assert settings.training("baseline-smote") == shared
 
 
 def test_shares_may_miss_one_by_a_rounding_error(tmp_path: Path) -> None:
