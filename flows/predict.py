@@ -94,10 +94,10 @@ def refuse_among(folder: Path, sources: list[Source]) -> None:
     """Raise UserError where a drawing in `folder` could take the place of somebody's picture."""
     from tasks.explain.draw import is_drawing  # loads matplotlib
 
-    theirs = [path for path in folder.glob("*") if path.is_file() and not is_drawing(path)]
     named = {source.stem.lower() for source in sources}
-    for path in sorted(theirs):
-        if path.suffix.lower() == ".png" or path.stem.lower() in named:
+    for path in sorted(folder.glob("*")):
+        at_risk = path.suffix.lower() == ".png" or path.stem.lower() in named
+        if at_risk and path.is_file() and not is_drawing(path):
             raise UserError(f"--explain {folder}: {path} is there; name another folder")
 
 

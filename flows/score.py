@@ -19,7 +19,7 @@ from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.evaluate.classes import CLASS_METRICS, summarise_classes
 from tasks.evaluate.metrics import METRICS, summarise
-from tasks.evaluate.predictions import Predictions, mean_of_runs
+from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source, find_all
@@ -72,16 +72,14 @@ def score(
     if len(set(of_lesions)) < 2:
         raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
     runs = probabilities_of(models, sources)
-    mean = mean_of_runs(runs)[np.newaxis]
-    weights = plain_and_resampled(np.array(of_lesions), resamples, seed)
+    single = Predictions(labels, runs, np.array(of_lesions), np.array(stems))
+    weights = plain_and_resampled(single.lesions, resamples, seed)
     said = {
         key: {
-            **summarise(labels, these, of_lesions, resamples, seed),
-            **summarise_classes(
-                Predictions(labels, these, np.array(of_lesions), np.array(stems)), weights
-            ),
+            **summarise(labels, these.probabilities, single.lesions, resamples, seed),
+            **summarise_classes(these, weights),
         }
-        for key, these in {"runs": runs, "averaged": mean}.items()
+        for key, these in {"runs": single, "averaged": single.together()}.items()
     }
     return {"images": len(sources), "models": len(models), **said}
 

@@ -66,9 +66,8 @@ def compare(
 
     pairs: the contents of `predictions/<experiment>.parquet` at both commits. Where one commit has
     more runs, those that both have are compared: more runs alone change what their mean says, and
-    the luck of few seeds is no change of the project. p-values are
-    corrected (Holm) for all metrics of all experiments handed in, so hand in those that are to be
-    judged together.
+    the luck of few seeds is no change of the project. p-values are corrected (Holm) for all metrics
+    of all experiments handed in, so hand in those that are to be judged together.
 
     Raises UserError when the two test folds are not the same images, or with so few resamples that
     no difference, however large, could be significant after correction.

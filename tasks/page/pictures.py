@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.classes import CLASS_NAMES, CLASSES, TEST
-from tasks.evaluate.predictions import read_predictions
+from tasks.evaluate.predictions import mean_of_runs, read_predictions
 from tasks.explain.record import test_images
 from tasks.predict.images import picture
 from tasks.report.tables import number
@@ -32,7 +32,7 @@ def mistakes(predictions: Path, record: Path, split: Path, count: int) -> list[P
     Raises UserError as `test_images`, `read_predictions` and `picture` do.
     """
     test = read_predictions(predictions, TEST)
-    together = test.probabilities.mean(axis=0)
+    together = mean_of_runs(test.probabilities)
     said = together.argmax(axis=1)
     sure = np.where(said == test.truth, -1, together.max(axis=1))
     worst = [index for index in np.argsort(-sure)[:count] if sure[index] > 0]

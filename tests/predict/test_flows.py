@@ -102,6 +102,9 @@ def test_images_of_all_kinds_and_bad_ones_between(
     assert said[4]["probabilities"] == said[5]["probabilities"], "8 bits of grey and 16"
     assert [one["melanoma"] for one in coloured] == [one["class"] == "mel" for one in coloured]
     for one in coloured:
+        halved = np.sqrt(list(one["probabilities"].values()))  # the logits, by a temperature of 2
+        found = list(one["calibrated"].values())
+        np.testing.assert_allclose(found, halved / halved.sum(), atol=2e-3)
         assert 0.4 < one["calibrated"][one["class"]] < one["probabilities"][one["class"]]
     explained = [one["explanation"] for one in said]
     names = ("a", "b", "c", "d ö", "g", "h", "i", "j", "k\\xe9", "A-2")
