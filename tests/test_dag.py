@@ -213,3 +213,20 @@ def test_dvc_compares_two_commits(project: Path) -> None:
         assert f"plots_{name}_baseline_csv" in page
     assert '"rev": "HEAD~1"' in page
     assert '"rev": "HEAD"' in page
+
+
+@pytest.mark.parametrize("plot", ["calibration", "history", "roc"])
+def test_a_plot_draws_each_of_its_series_as_a_line(built: Path, plot: str) -> None:
+    file = f"plots/{plot}/baseline.csv"
+    (drawn,) = json.loads(dvc(built, "plots", "show", file, "--json").stdout)["data"][file]
+    chart = drawn["content"]
+    rows = pd.DataFrame(chart["data"]["values"])
+    # What the template computes: there is one of the two.
+    rows["series"] = rows.get("dx", rows.get("temperature"))
+    encoding = chart["encoding"]
+    apart = [encoding[way]["field"] for way in ("color", "detail", "strokeDash") if way in encoding]
+    assert encoding["y"]["field"] in rows
+    lines = [line[encoding["x"]["field"]].astype(float) for _, line in rows.groupby(apart)]
+    assert len(lines) > 1
+    for line in lines:
+        assert line.is_monotonic_increasing
