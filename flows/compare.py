@@ -73,9 +73,11 @@ def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Chan
         )
     pairs = {name: (then[name](), now[name].read_bytes()) for name in both}
     differ = {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+    found = compare(differ, resamples=resamples, seed=seed)
+    moved = {one.experiment for one in found}
     return Changes(
-        compare(differ, resamples=resamples, seed=seed),
-        same=[name for name in both if name not in differ],
+        found,
+        same=[name for name in both if name not in moved],
         only_then=[name for name in then if name not in now],
         only_now=[name for name in now if name not in then],
     )

@@ -59,12 +59,15 @@ def choose(clinical: bool) -> str:
     raise UserError(f"no experiment has a model here: {REMEDY.format(name='optimized')}")
 
 
-def known(models: list[Path]) -> Operation:
-    """Temperatures and operating points of the models' experiment, if it has any."""
+def known(models: list[Path], clinical: bool) -> Operation:
+    """Temperatures and operating points of the models' experiment, if it has any.
+
+    clinical: whether clinical columns are known.
+    """
     seeds = seeds_of(models)
     if seeds is None:
         return Operation()
-    return operation(*metrics_beside(models[0]), seeds)
+    return operation(*metrics_beside(models[0]), seeds, clinical=clinical)
 
 
 def codes(age: float | None, sex: str | None, localization: str | None) -> list[int] | None:
@@ -120,7 +123,7 @@ def run(
     for fault in wrong:
         print(fault, file=sys.stderr)
     with target(output) as stream:
-        writer = WRITERS[format](stream, known(models))
+        writer = WRITERS[format](stream, known(models, clinical is not None))
         silent = len(sources) <= FEW or (output is None and sys.stdout.isatty())
         with nullcontext() if silent else Bar("predict", len(sources), "image") as bar:
             say = bar.say if bar else partial(print, file=sys.stderr)

@@ -33,8 +33,11 @@ BOTH = {"runs": "mean over runs", "averaged": "runs averaged"}
 """Each run scored by itself, and one prediction an image: the mean of the runs' probabilities."""
 
 
-def probabilities_of(models: list[Path], sources: list[Source]) -> NDArray[np.float32]:
-    """(runs, n, 7). Raises DataFaults with every image that cannot be read."""
+def ask(models: list[Path], sources: list[Source]) -> tuple[NDArray[np.float32], bool]:
+    """Probabilities, (runs, n, 7), and whether models that take clinical columns had none.
+
+    Raises DataFaults with every image that cannot be read.
+    """
     answers: list[Answer] = []
     with Bar("score", len(sources), "image") as bar:
 
@@ -53,7 +56,7 @@ def probabilities_of(models: list[Path], sources: list[Source]) -> NDArray[np.fl
     if faults := [f"{answer.source}: {answer.fault}" for answer in answers if answer.fault]:
         raise DataFaults(sources[0].path.parent, faults)
     found = [a.probabilities for a in answers if a.probabilities is not None]
-    return np.stack(found, axis=1)
+    return np.stack(found, axis=1), answers[0].withheld
 
 
 def score(
@@ -71,7 +74,7 @@ def score(
     of_lesions = read_lesions(lesions, stems) if lesions else stems
     if len(set(of_lesions)) < 2:
         raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
-    runs = probabilities_of(models, sources)
+    runs, withheld = ask(models, sources)
     single = Predictions(labels, runs, np.array(of_lesions), np.array(stems))
     weights = plain_and_resampled(single.lesions, resamples, seed)
     said = {
@@ -81,7 +84,7 @@ def score(
         }
         for key, these in {"runs": single, "averaged": single.together()}.items()
     }
-    return {"images": len(sources), "models": len(models), **said}
+    return {"images": len(sources), "models": len(models), "withheld": withheld, **said}
 
 
 def table(content: dict[str, Any]) -> str:
@@ -116,7 +119,8 @@ def main(
             with whole(output) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n")
     official = content["averaged"]["balanced_accuracy"]
-    print(f"{content['images']} images, {content['models']} models\n\n{table(content)}\n")
+    without = ", age, sex and localization withheld" if content["withheld"] else ""
+    print(f"{content['images']} images, {content['models']} models{without}\n\n{table(content)}\n")
     print(
         f"ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: {interval(official)}"
     )

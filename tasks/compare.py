@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,12 @@ import numpy as np
 from tasks.classes import TEST
 from tasks.errors import UserError
 from tasks.evaluate.metrics import METRICS, holm, mcnemar, paired_difference
-from tasks.evaluate.predictions import Predictions, read_predictions
+from tasks.evaluate.predictions import check_same_images, read_predictions
+from tasks.evaluate.resample import DECIMALS
 from tasks.report.tables import METRIC_NAMES, number
+
+TESTED = tuple(metric for metric in METRICS if metric != "recall_weighted")
+"""Weighted recall is accuracy: a second test of it would be none."""
 
 LOWER_IS_BETTER = frozenset({"loss"})
 SIGNIFICANT = 0.05
@@ -24,12 +28,13 @@ class Comparison:
     """One experiment at two commits.
 
     metrics: for each metric `old`, `new`, `difference`, `low`, `high`, `p_value` (see
-    `paired_difference`) and `p_corrected`. mcnemar: p-value for the accuracy of the runs' mean.
+    `difference` of tasks.evaluate.metrics) and `p_corrected`. mcnemar: `p_value` and `p_corrected`
+    for the accuracy of the runs' mean, with images counted as independent.
     """
 
     experiment: str
     metrics: Mapping[str, Mapping[str, float | None]]
-    mcnemar: float
+    mcnemar: Mapping[str, float]
 
     def moved(self) -> list[str]:
         """The metrics whose difference is significant after correction."""
@@ -62,81 +67,66 @@ class Changes:
 def compare(
     pairs: Mapping[str, tuple[bytes, bytes]], *, resamples: int, seed: int
 ) -> list[Comparison]:
-    """Compare old and new predictions of experiments, on the test fold.
+    """Compare old and new predictions of experiments on the test fold; those that differ there.
 
     pairs: the contents of `predictions/<experiment>.parquet` at both commits. Where one commit has
     more runs, those that both have are compared: more runs alone change what their mean says, and
     the luck of few seeds is no change of the project. p-values are corrected (Holm) for all metrics
-    of all experiments handed in, so hand in those that are to be judged together.
+    of all experiments that differ, so hand in those that are to be judged together; McNemar's, a
+    second look at accuracy, among themselves.
 
     Raises UserError when the two test folds are not the same images, or with so few resamples that
     no difference, however large, could be significant after correction.
     """
-    check_resamples(len(pairs) * len(METRICS), resamples)
-    found = {}
+    sides = {}
     for experiment, (old, new) in pairs.items():
         before, after = (read_predictions(io.BytesIO(side), TEST) for side in (old, new))
-        check_same_images(experiment, before, after)
+        check_same_images(f"{experiment}, then and now", before, after)
         runs = min(len(before.probabilities), len(after.probabilities))
         then, now = before.probabilities[:runs], after.probabilities[:runs]
-        found[experiment] = (
-            paired_difference(
-                after.truth,
-                then,
-                now,
-                after.lesions,
-                resamples,
-                seed,
-            ),
-            mcnemar(after.truth, then, now),
-        )
-    values = [
-        (experiment, metric, row["p_value"])
-        for experiment, (rows, _) in found.items()
-        for metric, row in rows.items()
-    ]
-    defined = [(experiment, metric, p) for experiment, metric, p in values if p is not None]
-    corrected: dict[tuple[str, str], float] = dict(
-        zip(
-            [(experiment, metric) for experiment, metric, _ in defined],
-            holm([p for _, _, p in defined]),
-            strict=True,
-        )
+        if not np.array_equal(then, now):
+            sides[experiment] = after.truth, then, now, after.lesions
+    check_resamples(len(sides) * len(TESTED), resamples)
+    rows = {name: paired_difference(*side, resamples, seed) for name, side in sides.items()}
+    correct(
+        row
+        for of_experiment in rows.values()
+        for metric, row in of_experiment.items()
+        if metric in TESTED
     )
-    return [
-        Comparison(
-            experiment,
-            {
-                metric: {**row, "p_corrected": corrected.get((experiment, metric))}
-                for metric, row in rows.items()
-            },
-            p,
-        )
-        for experiment, (rows, p) in found.items()
-    ]
+    for of_experiment in rows.values():
+        of_experiment["recall_weighted"]["p_corrected"] = of_experiment["accuracy"]["p_corrected"]
+    exact = {name: {"p_value": mcnemar(*side[:3])} for name, side in sides.items()}
+    correct(exact.values())
+    return [Comparison(name, rows[name], exact[name]) for name in sides]
+
+
+def correct(rows: Iterable[dict[str, Any]]) -> None:
+    """Add `p_corrected` to rows with a `p_value`, by `holm`; None where that is None."""
+    rows = list(rows)
+    tested = [row for row in rows if row["p_value"] is not None]
+    corrected = holm([row["p_value"] for row in tested])
+    for row in rows:
+        row["p_corrected"] = None
+    for row, p in zip(tested, corrected, strict=True):
+        row["p_corrected"] = p
+
+
+def smallest_p(resamples: int) -> float:
+    """The smallest p-value of `paired_difference`, which rounds it."""
+    return round(2 / (resamples + 1), DECIMALS)
 
 
 def check_resamples(comparisons: int, resamples: int) -> None:
-    """Raise UserError unless the smallest p-value, 2 / (resamples + 1), survives correction."""
-    if 2 / (resamples + 1) * comparisons > SIGNIFICANT:
+    """Raise UserError unless the smallest p-value survives correction."""
+    if smallest_p(resamples) * comparisons > SIGNIFICANT:
         enough = math.ceil(2 * comparisons / SIGNIFICANT) - 1
+        while smallest_p(enough) * comparisons > SIGNIFICANT:
+            enough += 1
         raise UserError(
             f"{resamples} resamples are too few for {comparisons} comparisons: none could be "
             f"significant; draw at least {enough}"
         )
-
-
-def check_same_images(experiment: str, old: Predictions, new: Predictions) -> None:
-    """Raise UserError unless both sides are about the same images with the same diagnoses."""
-    if len(old.images) != len(new.images) or (old.images != new.images).any():
-        shared = len(np.intersect1d(old.images, new.images))
-        raise UserError(
-            f"{experiment}: the test folds differ ({len(old.images)} images then, "
-            f"{len(new.images)} now, {shared} in both), so there is nothing to pair; "
-            "compare commits with the same split"
-        )
-    if (old.truth != new.truth).any():
-        raise UserError(f"{experiment}: the diagnoses of its test images changed between commits")
 
 
 def as_json(changes: Changes) -> str:
@@ -177,7 +167,8 @@ def as_markdown(changes: Changes) -> str:
                 change = f"**{change}**"
             cells = [one.experiment, METRIC_NAMES[metric], number(row["old"]), number(row["new"])]
             lines.append(f"| {' | '.join([*cells, change, p_text(row['p_corrected'])])} |")
-        lines.append(f"| {one.experiment} | McNemar, accuracy | | | | {p_text(one.mcnemar)} |")
+        p = p_text(one.mcnemar["p_corrected"])
+        lines.append(f"| {one.experiment} | accuracy by McNemar, of images | | | | {p} |")
     return "\n".join(lines)
 
 

@@ -34,8 +34,8 @@ def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int)
     `metrics.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
     `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
     resamples. ENSEMBLE holds METRICS, `calibration` and `operating_points` of the runs' mean
-    probabilities, which `flows.predict` answers with. Of a model that takes clinical columns also
-    METRICS with those WITHHELD.
+    probabilities, which `flows.predict` answers with. Of a model that takes clinical columns there
+    are the same three, and their ENSEMBLE, with those WITHHELD.
 
     `confusion.csv`, `roc.csv`, `calibration.csv`, `decision.csv`: data of the plots of that name.
     """
@@ -49,18 +49,15 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     weights = plain_and_resampled(test.lesions, resamples, seed)
     temperatures = fit_temperatures(validation)
     content: dict[str, Any] = {
-        **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
+        **_judged(validation, test, weights, resamples, seed),
         "runs": len(test.probabilities),
-        ENSEMBLE: _ensemble(validation.together(), test.together(), weights, resamples, seed),
         **summarise_classes(test, weights),
         "majority": majority(test.truth, weights),
-        "calibration": summarise_calibration(test, temperatures, weights),
-        "operating_points": operating_points(validation, test, weights),
         "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
     }
     if asked_without(predictions):
-        less = read_predictions(predictions, TEST, WITHHELD)
-        content[WITHHELD] = summarise(less.truth, less.probabilities, less.lesions, resamples, seed)
+        held, less = (read_predictions(predictions, fold, WITHHELD) for fold in (VALIDATION, TEST))
+        content[WITHHELD] = _judged(held, less, weights, resamples, seed)
     (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
     plots = {
         "confusion": confusion(test),
@@ -72,11 +69,16 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
 
 
-def _ensemble(
+def _judged(
     validation: Predictions, test: Predictions, weights: NDArray, resamples: int, seed: int
 ) -> dict[str, Any]:
-    return {
-        **summarise(test.truth, test.probabilities, test.lesions, resamples, seed),
-        "calibration": summarise_calibration(test, fit_temperatures(validation), weights),
-        "operating_points": operating_points(validation, test, weights),
-    }
+    """What `flows.predict` goes by, of each run and of the runs' mean."""
+    of_runs, of_mean = (
+        {
+            **summarise(those.truth, those.probabilities, those.lesions, resamples, seed),
+            "calibration": summarise_calibration(those, fit_temperatures(held), weights),
+            "operating_points": operating_points(held, those, weights),
+        }
+        for held, those in ((validation, test), (validation.together(), test.together()))
+    )
+    return {**of_runs, ENSEMBLE: of_mean}

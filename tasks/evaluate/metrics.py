@@ -96,9 +96,19 @@ def summarise(
     ------
     ValueError as `scores` and `lesion_weights` do.
     """
+    values = bootstrapped(truth, probabilities, lesions, resamples, seed)
+    return {metric: estimate(of_metric) for metric, of_metric in values.items()}
+
+
+def bootstrapped(
+    truth: ArrayLike, probabilities: ArrayLike, lesions: ArrayLike, resamples: int, seed: int
+) -> Scores:
+    """Each of ``METRICS``, mean over runs, as (1 + resamples,): plain, then of each resample.
+
+    Arguments and errors as of `summarise`.
+    """
     truth, probabilities = _checked(truth, probabilities, ndim=3)
-    means = _run_means(truth, probabilities, _weights(truth, lesions, resamples, seed))
-    return {metric: estimate(values) for metric, values in means.items()}
+    return _run_means(truth, probabilities, _weights(truth, lesions, resamples, seed))
 
 
 def paired_difference(
@@ -122,17 +132,7 @@ def paired_difference(
 
     Returns
     -------
-    For each of ``METRICS`` ``{"old", "new", "difference", "low", "high", "p_value"}``, rounded to
-    six decimals: both means over runs, new minus old, the difference's interval as in `summarise`,
-    and ::
-
-        p = min(1, 2 (1 + min(#{d* <= 0}, #{d* >= 0})) / (1 + B))
-
-    over the differences d* of the B resamples in which the metric is defined. This is the level at
-    which the percentile interval just reaches zero (Efron and Tibshirani, 1993, chapter 15), so
-    p and interval tell one story; the ones keep p from being 0 (Davison and Hinkley, "Bootstrap
-    Methods and their Application", 1997, chapter 4). No p is below 2 / (1 + B): draw resamples
-    enough for the number of tests that `holm` is to correct for. None where undefined.
+    For each of ``METRICS`` what `difference` returns, of means over runs.
 
     Raises
     ------
@@ -148,27 +148,44 @@ def paired_difference(
         )
     weights = _weights(truth, lesions, resamples, seed)
     before, after = _run_means(truth, old, weights), _run_means(truth, new, weights)
-
-    table = {}
-    for metric in METRICS:
-        # The same runs in another order or number differ by 1e-16, which must count as a tie.
-        differences = (after[metric] - before[metric])[1:].round(12)
-        table[metric] = {
-            "old": rounded(before[metric][0]),
-            "new": rounded(after[metric][0]),
-            "difference": rounded(after[metric][0] - before[metric][0]),
-            **interval(differences),
-            "p_value": rounded(_two_sided_p_value(differences)),
-        }
-    return table
+    return {metric: difference(before[metric], after[metric]) for metric in METRICS}
 
 
-def unpaired_difference(
+def difference(old: NDArray[np.float64], new: NDArray[np.float64]) -> Estimate:
+    """How far one score of the same resamples is from another, and whether that is chance.
+
+    old, new : (1 + B,), as of `bootstrapped`.
+
+    Returns
+    -------
+    ``{"old", "new", "difference", "low", "high", "p_value"}``, rounded to six decimals: both
+    scores, new minus old, the difference's interval as in `summarise`, and ::
+
+        p = min(1, 2 (1 + min(#{d* <= 0}, #{d* >= 0})) / (1 + B))
+
+    over the differences d* of the B resamples in which both are defined. This is the level at
+    which the percentile interval just reaches zero (Efron and Tibshirani, 1993, chapter 15), so
+    p and interval tell one story; the ones keep p from being 0 (Davison and Hinkley, "Bootstrap
+    Methods and their Application", 1997, chapter 4). No p is below 2 / (1 + B): draw resamples
+    enough for the number of tests that `holm` is to correct for. None where undefined.
+    """
+    # The same runs in another order or number differ by 1e-16, which must count as a tie.
+    differences = (new - old)[1:].round(12)
+    return {
+        "old": rounded(old[0]),
+        "new": rounded(new[0]),
+        "difference": rounded(new[0] - old[0]),
+        **interval(differences),
+        "p_value": rounded(_two_sided_p_value(differences)),
+    }
+
+
+def difference_of_folds(
     one: Predictions, other: Predictions, resamples: int, seed: int
 ) -> dict[str, Estimate]:
-    """By how much two sets of predictions of different images differ: `other` minus `one`.
+    """By how much two sets of predictions of different test folds differ: `other` minus `one`.
 
-    Both are resampled by lesion, each by itself.
+    One bootstrap over the lesions of both: where folds share lesions, they are drawn together.
 
     Returns
     -------
@@ -178,10 +195,10 @@ def unpaired_difference(
     ------
     ValueError as `scores` and `lesion_weights` do.
     """
+    both = plain_and_resampled(np.concatenate([one.lesions, other.lesions]), resamples, seed)
     sides = []
-    for number, side in enumerate((one, other)):
+    for side, weights in zip((one, other), np.split(both, [len(one.lesions)], axis=1), strict=True):
         truth, probabilities = _checked(side.truth, side.probabilities, ndim=3)
-        weights = _weights(truth, side.lesions, resamples, seed + number)
         sides.append(_run_means(truth, probabilities, weights))
     return {metric: estimate(sides[1][metric] - sides[0][metric]) for metric in METRICS}
 
@@ -329,7 +346,7 @@ def losses(truth: NDArray, probabilities: NDArray) -> NDArray[np.float64]:
 
 
 def _two_sided_p_value(differences: NDArray[np.float64]) -> float:
-    """The p-value that `paired_difference` defines, NaN where no resample is defined."""
+    """The p-value that `difference` defines, NaN where no resample is defined."""
     defined = differences[~np.isnan(differences)]
     if len(defined) == 0:
         return math.nan

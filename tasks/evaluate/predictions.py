@@ -48,6 +48,21 @@ class Predictions:
         )
 
 
+def check_same_images(who: str, one: Predictions, other: Predictions) -> None:
+    """Raise UserError unless both are of the same images with the same diagnoses.
+
+    who: whose they are.
+    """
+    if not np.array_equal(one.images, other.images):
+        shared = len(np.intersect1d(one.images, other.images))
+        raise UserError(
+            f"{who}: the test folds differ ({len(one.images)} and {len(other.images)} images, "
+            f"{shared} in both), so there is nothing to pair; compare what has the same split"
+        )
+    if (one.truth != other.truth).any():
+        raise UserError(f"{who}: the diagnoses of the test images differ")
+
+
 def mean_of_runs(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of each image, (n, 7), or of one, (7,). probabilities: (runs, n, 7) or (runs, 7)."""
     return probabilities.mean(axis=0)

@@ -36,7 +36,8 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.float32]) -> pd.DataFra
     Attention by Excitation Backprop", ECCV 2016; without their tolerance). pointing_at_centre:
     whether the image's centre is, which needs no network.
 
-    What an empty map, zero everywhere, would give is NaN; so is what another gives a single one.
+    All that is said of an empty map, zero everywhere, is NaN, so that measures are of the same
+    images. So is what comes of another map, where that is empty or there is none.
     """
     n, height, width = maps.shape
     energy = share_inside(maps, masks)
@@ -51,10 +52,12 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.float32]) -> pd.DataFra
         "gain": energy - area,
         "energy_of_another": another,
         "gain_over_another": energy - another,
-        "pointing": np.where(np.isnan(energy), np.nan, pointing),
+        "pointing": pointing,
         "pointing_at_centre": lesion[:, height // 2, width // 2],
     }
-    return pd.DataFrame(columns, dtype=np.float64)
+    table = pd.DataFrame(columns, dtype=np.float64)
+    table.loc[np.isnan(energy)] = np.nan
+    return table
 
 
 def share_inside(maps: NDArray[np.float32], masks: NDArray[np.float32]) -> NDArray[np.float64]:

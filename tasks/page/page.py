@@ -121,13 +121,14 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
 
     rows: of `reports/ranking.csv`, best first.
     """
+    best = rows["experiment"].iloc[0]
     lines, dots = [], []
     for row in rows.to_dict("records"):
         of = metrics[row["experiment"]]
         close = not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
         behind = (
             "best"
-            if pd.isna(row["difference"])
+            if row["experiment"] == best
             else interval({"mean": row["difference"], "low": row["low"], "high": row["high"]})
         )
         p = "" if pd.isna(row["p_corrected"]) else number(row["p_corrected"])
@@ -141,7 +142,7 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
     words = f"The table has the numbers. Not told apart from the best, in blue: {', '.join(alike)}."
     return {
         "split": split,
-        "best": rows["experiment"].iloc[0],
+        "best": best,
         "close": alike,
         "table": Table(
             f"Experiments split by {split}, test fold, mean over runs (95% interval)",

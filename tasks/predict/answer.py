@@ -13,10 +13,12 @@ from tasks.predict.images import Source
 class Answer:
     """Of one image: probabilities, float32 (runs, 7), or else a fault.
 
-    explanation: the picture drawn of it.
+    explanation: the picture drawn of it. withheld: whether the models take clinical columns, and
+    none were known.
     """
 
     source: Source
     probabilities: NDArray[np.float32] | None = None
     fault: str = ""
     explanation: Path | None = None
+    withheld: bool = False

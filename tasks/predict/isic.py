@@ -90,14 +90,18 @@ def row_faults(
 def read_lesions(path: Path, images: list[str]) -> list[str]:
     """The lesion of each image, from a CSV with columns `image` (or `image_id`) and `lesion_id`.
 
-    Raises DataFaults with every image that has none, DataError when a column is missing.
+    Raises DataFaults with every image that has none or two, DataError when a column is missing.
     """
     rows = read_rows(path, ("lesion_id",))
     key = "image" if "image" in rows else "image_id"
     if key not in rows:
         raise DataError(f"{path}: no column image or image_id; found: {', '.join(map(str, rows))}")
-    of_image = dict(zip(rows[key], rows["lesion_id"], strict=True))
-    faults = [f"no lesion_id of image {image}" for image in images if not of_image.get(image)]
+    of_image: dict[str, str] = {}
+    faults = []
+    for line, image, lesion in zip(rows.index, rows[key], rows["lesion_id"], strict=True):
+        if of_image.setdefault(image, lesion) != lesion:
+            faults.append(f"row {line}: image {image} has another lesion_id in an earlier row")
+    faults += [f"no lesion_id of image {image}" for image in images if not of_image.get(image)]
     if faults:
         raise DataFaults(path, faults)
     return [of_image[image] for image in images]
@@ -106,8 +110,8 @@ def read_lesions(path: Path, images: list[str]) -> list[str]:
 def read_rows(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     """A CSV as text, numbered as an editor numbers its lines.
 
-    Raises DataError when it is none, holds no row, or lacks one of the columns `needed`; DataFaults
-    with every row that has more or fewer values than there are columns.
+    Raises DataError when it is none, holds no row, lacks one of the columns `needed`, or has two of
+    one name; DataFaults with every row that has more or fewer values than there are columns.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -122,6 +126,8 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
         raise DataError(
             f"{path}: no column {', '.join(missing)}; found: {', '.join(header) or 'none'}"
         )
+    if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
+        raise DataError(f"{path}: two columns have the name {' and '.join(map(repr, twice))}")
     if not lines:
         raise DataError(f"{path}: holds no row")
     faults = [

@@ -75,7 +75,8 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
     """Of `experiments`, the one with the highest balanced accuracy that has a model in `place`.
 
     clinical: whether clinical columns are known. Then it is one that takes them, if there is any;
-    else a model that takes them counts by what it scores without.
+    else a model that takes them counts by what it scores without. Where the test fold lacks a
+    class, and there is no balanced accuracy, accuracy counts.
     """
     found: dict[str, float] = {}
     takes: set[str] = set()
@@ -83,7 +84,8 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
         metrics = read_metrics(place, name)
         if metrics and in_folder(place / "models" / name):
             counted = metrics if clinical else metrics.get(WITHHELD, metrics)
-            found[name] = counted["balanced_accuracy"]["mean"] or 0.0
+            balanced = counted["balanced_accuracy"]["mean"]
+            found[name] = counted["accuracy"]["mean"] if balanced is None else balanced
             if WITHHELD in metrics:
                 takes.add(name)
     among = takes if clinical and takes else found

@@ -11,6 +11,7 @@ from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.evaluate.calibration import scaled
 from tasks.evaluate.predictions import ENSEMBLE, MALIGNANT
+from tasks.infer.record import WITHHELD
 
 POINTS: dict[str, tuple[str, ...]] = {"malignant": MALIGNANT, "melanoma": ("mel",)}
 """Each operating point, and the classes whose probabilities it adds."""
@@ -30,14 +31,21 @@ class Operation:
     thresholds: dict[str, float] = field(default_factory=dict)
 
 
-def operation(name: str, metrics: Mapping[str, Any], seeds: Sequence[int]) -> Operation:
+def operation(
+    name: str, metrics: Mapping[str, Any], seeds: Sequence[int], *, clinical: bool
+) -> Operation:
     """From `metrics/<name>.json`, for the runs of `seeds`: for all of them, or for one.
+
+    clinical: whether clinical columns are known; without, a model that takes them says other
+    things, and has other thresholds.
 
     Raises UserError when the models are neither all that the metrics are of, nor one of them.
     """
     if not metrics:
         return Operation()
     runs = metrics["runs"]
+    if not clinical:
+        metrics = metrics.get(WITHHELD, metrics)
     if list(seeds) == list(range(runs)):
         found, place = metrics.get(ENSEMBLE, {}), 0
     elif len(seeds) == 1 and seeds[0] < runs:

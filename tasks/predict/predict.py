@@ -34,6 +34,7 @@ def predict(
     loaded = load_all(models)
     if clinical is not None and not takes_clinical(loaded[0]):
         raise UserError(f"{models[0]} takes no age, sex and localization: leave them out")
+    withheld = clinical is None and takes_clinical(loaded[0])
     gallery = Gallery(explanations, loaded) if explanations else None
     for start in range(0, len(sources), BATCH):
         answers, pixels = [], []
@@ -49,7 +50,9 @@ def predict(
             codes = np.tile(np.array(clinical or (0, 0, 0), np.int64), (len(batch), 1))
             said = np.stack([ask(model, batch, codes) for model in loaded], axis=1)
             for number, probabilities in zip(sound, said, strict=True):
-                answers[number] = replace(answers[number], probabilities=probabilities)
+                answers[number] = replace(
+                    answers[number], probabilities=probabilities, withheld=withheld
+                )
             if gallery:
                 drawn = gallery.draw([answers[n].source for n in sound], batch, codes, said)
                 for number, path in zip(sound, drawn, strict=True):

@@ -56,10 +56,12 @@ class Writer(ABC):
 
 
 class Table(Writer):
-    """Columns for a terminal; calibrated probabilities stand in place of the others."""
+    """Columns for a terminal, under a line that says whether probabilities are calibrated."""
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
         if not self.written:
+            known = self.operation.temperature is not None
+            print("calibrated probabilities" if known else "probabilities", file=self.stream)
             marks = list(self.operation.thresholds)
             self.line(CLASSES, "class", marks, "image")
         shown = said.get("calibrated", said["probabilities"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
-from tasks.evaluate.metrics import scores, unpaired_difference
+from tasks.evaluate.metrics import difference_of_folds, scores
 from tasks.evaluate.predictions import ENSEMBLE, Predictions, read_predictions
 from tasks.infer.record import WITHHELD
 from tasks.oversample.variant import read_variant
@@ -48,7 +48,7 @@ def write_tables(
         if sampling == "none":
             runs[model, split] = run_scores(read_predictions(predictions[name], TEST))
     gaps = {
-        (model, sampling): unpaired_difference(
+        (model, sampling): difference_of_folds(
             read_predictions(paths[model, sampling, "lesion"], TEST),
             read_predictions(path, TEST),
             resamples,
@@ -66,10 +66,11 @@ def write_tables(
             rows[f"{name}, columns withheld"] = content[name][WITHHELD]
         begin = [split, str(content[name]["runs"])]
         lines += [[title, *begin, *intervals(row)] for title, row in rows.items()]
-        together.append([name, *begin, *intervals(content[name][ENSEMBLE])])
+        together += [[title, *begin, *intervals(row[ENSEMBLE])] for title, row in rows.items()]
     (out / "experiments.md").write_text(
         f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
-        "The runs' probabilities averaged, as `flows.predict` does:\n\n"
+        "The runs' probabilities averaged, as `flows.predict` does (more runs make a better mean: "
+        "compare rows of as many):\n\n"
         f"{markdown(header, together)}\n"
     )
 

@@ -131,19 +131,21 @@ def confusion_matrices(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
 def confusion_cells(axes: Axes, table: pd.DataFrame) -> None:
     """A cell for each actual and predicted class, with the share of the actual one.
 
+    A class without an image has none.
+
     table: `plots/confusion/<experiment>.csv`.
     """
-    counts = pd.crosstab(table["actual"], table["predicted"]).reindex(
-        index=CLASSES, columns=CLASSES, fill_value=0
-    )
-    share = counts.to_numpy() / np.maximum(counts.sum(axis=1).to_numpy(), 1)[:, None]
+    table = pd.crosstab(table["actual"], table["predicted"])
+    counts = table.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy(np.float64)
+    images = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, images, out=np.full_like(counts, np.nan), where=images > 0)
     axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
     axes.set(aspect="equal", ylim=(len(CLASSES), 0))
     for (row, column), value in np.ndenumerate(share):
         axes.text(
             column + 0.5,
             row + 0.5,
-            f"{value:.0%}",
+            "–" if np.isnan(value) else f"{value:.0%}",
             ha="center",
             va="center",
             fontsize=8,

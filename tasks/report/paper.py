@@ -11,7 +11,8 @@ OVERSAMPLING = {
     "augment": {"f1_weighted": 0.741, "roc_auc_ovr": 0.905},
 }
 
-# Table 3: 50 runs each. {model: {(metric, statistic over runs): figure}}
+# Table 3. {model: {(metric, statistic over runs): figure}}
+NUMBER_OF_RUNS = 50
 RUNS = {
     "baseline": {
         ("loss", "mean"): 0.757,

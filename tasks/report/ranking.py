@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import TEST
-from tasks.evaluate.metrics import holm, paired_difference
-from tasks.evaluate.predictions import read_predictions
-from tasks.report.collect import run_scores
+from tasks.evaluate.metrics import bootstrapped, difference
+from tasks.evaluate.pairs import every_pair
+from tasks.evaluate.predictions import check_same_images, read_predictions
+from tasks.evaluate.resample import rounded
 
 METRIC = "balanced_accuracy"
 """What is ranked by: the mean sensitivity of the seven classes, as in the ISIC 2018 challenge."""
@@ -29,12 +31,15 @@ def rank_experiments(
 ) -> None:
     """`ranking.csv`: the experiments of each split, best first, and how far each is behind.
 
-    splits: name and split of each experiment; predictions: its file; resamples: of the lesions, or
-    more where so many tests need more (`enough`); seed: theirs.
+    splits: name and split of each experiment; predictions: its file; resamples: of the lesions;
+    seed: theirs.
 
     COLUMNS: METRIC is the mean over runs on the test fold; `difference` is this minus the best,
-    `low`, `high` and `p_value` as of `paired_difference`, `p_corrected` by `holm` for the
-    experiments of the split. The best, which is compared with nothing, has none of them.
+    with `low`, `high` and `p_value` as of `tasks.evaluate.metrics.difference`; `p_corrected` by
+    `every_pair`, since the best was found by comparing all, or `p_value` where that is larger. The
+    best, which is compared with nothing, has none of them.
+
+    Raises UserError when the test folds of a split are not the same images.
     """
     rows = []
     for split in dict.fromkeys(split for _, split in splits):
@@ -47,23 +52,22 @@ def rank_experiments(
 def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[str, Any]]:
     """Rows of experiments with one test fold, best first. files: predictions by experiment."""
     folds = {name: read_predictions(path, TEST) for name, path in files.items()}
-    means = pd.Series({name: run_scores(test)[METRIC].mean() for name, test in folds.items()})
-    means = means.sort_values(ascending=False, kind="stable")
-    best, *others = means.index
-    top = folds[best]
-    draws = max(resamples, enough(len(others)))
+    first = next(iter(folds))
+    for name, test in folds.items():
+        check_same_images(f"{first} and {name}", folds[first], test)
+    scores = {
+        name: bootstrapped(test.truth, test.probabilities, test.lesions, resamples, seed)[METRIC]
+        for name, test in folds.items()
+    }
+    means = pd.Series({name: values[0] for name, values in scores.items()})
+    best, *others = order = means.sort_values(ascending=False, kind="stable").index
+    corrected = every_pair(np.stack([scores[name] for name in order]))[0, 1:]
     rows: list[dict[str, Any]] = [{"experiment": best, METRIC: means[best]}]
-    for name in others:
-        sides = top.probabilities, folds[name].probabilities
-        found = paired_difference(top.truth, *sides, top.lesions, draws, seed)[METRIC]
+    for name, p in zip(others, corrected, strict=True):
+        found = difference(scores[best], scores[name])
         ends = {key: found[key] for key in ("difference", "low", "high", "p_value")}
-        rows.append({"experiment": name, METRIC: means[name], **ends})
-    tested = [row for row in rows if row.get("p_value") is not None]
-    for row, corrected in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
-        row["p_corrected"] = corrected
+        if found["p_value"] is not None:
+            # One is by percentiles and one by t: what is corrected is never the smaller.
+            p = max(p, found["p_value"])
+        rows.append({"experiment": name, METRIC: means[name], **ends, "p_corrected": rounded(p)})
     return rows
-
-
-def enough(comparisons: int) -> int:
-    """Resamples with which the smallest p-value, corrected for so many, is at most .01."""
-    return 200 * comparisons

@@ -60,13 +60,13 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     found["ensemble"] |= ensemble
     assert found["ensemble"]["loss"] != found["loss"]
     assert list(found)[len(METRICS) :] == [
-        "runs",
+        "calibration",
+        "operating_points",
         "ensemble",
+        "runs",
         "classes",
         "averages",
         "majority",
-        "calibration",
-        "operating_points",
         "slices",
     ]
     assert found["runs"] == len(found["calibration"]["temperatures"]) == 2
@@ -132,5 +132,8 @@ def test_withheld_columns_are_scored_beside_the_rest(tmp_path):
     table = pd.concat([given.assign(**{CLINICAL: GIVEN}), withheld.assign(**{CLINICAL: WITHHELD})])
     found = content(score(tmp_path, table, "both"))
     alone = content(score(tmp_path, given, "alone"))
-    assert found.pop(WITHHELD)["accuracy"] != alone["accuracy"]
+    less = found.pop(WITHHELD)
+    assert list(less) == [*METRICS, "calibration", "operating_points", "ensemble"]
+    for name in ("accuracy", "calibration", "operating_points", "ensemble"):
+        assert less[name] != alone[name], name
     assert found == alone

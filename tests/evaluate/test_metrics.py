@@ -19,12 +19,14 @@ from sklearn.metrics import (
 from tasks.evaluate import resample
 from tasks.evaluate.metrics import (
     METRICS,
+    difference_of_folds,
     holm,
     mcnemar,
     paired_difference,
     scores,
     summarise,
 )
+from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.resample import lesion_weights
 
 OVER_ALL_CLASSES = ("balanced_accuracy", "f1_macro", "roc_auc_ovr")
@@ -448,6 +450,30 @@ class TestPairedDifference:
         ]:
             with pytest.raises(ValueError, match=message):
                 paired_difference(truth, old, new, lesions, 10, seed=0)
+
+
+class TestDifferenceOfFolds:
+    @staticmethod
+    def fold(right, names):
+        """A lesion an image, two classes; images named rightly or not."""
+        truth = np.arange(len(right)) % 2
+        said = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
+        return Predictions(truth, said[None], np.array(names), np.array(names))
+
+    def test_a_fold_does_not_differ_from_itself(self):
+        names = [f"L{number}" for number in range(40)]
+        fold = self.fold(np.arange(40) % 3 > 0, names)
+        for entry in difference_of_folds(fold, fold, 100, seed=0).values():
+            assert entry == {"mean": 0, "low": 0, "high": 0}
+
+    def test_folds_of_other_lesions_are_independent(self):
+        right = np.arange(400) % 4 > 0
+        one, other = (self.fold(right, [f"{name}{n}" for n in range(400)]) for name in "AB")
+        found = difference_of_folds(one, other, 1000, seed=0)["accuracy"]
+        error = math.sqrt(2 * 0.75 * 0.25 / 400)
+        assert found["mean"] == 0
+        assert found["high"] == pytest.approx(1.96 * error, rel=0.1)
+        assert found["low"] == pytest.approx(-1.96 * error, rel=0.1)
 
 
 class TestHolm:

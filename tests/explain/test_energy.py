@@ -33,12 +33,12 @@ def test_measures_of_known_maps() -> None:
     table = measure(maps(), np.stack([MASK] * 5))
     assert list(table.columns) == list(MEASURES)
     np.testing.assert_allclose(table["energy"], [1, 0.25, 0, np.nan, 14 / 32])
-    np.testing.assert_allclose(table["area"], [0.25] * 5)
+    np.testing.assert_allclose(table["area"], [0.25, 0.25, 0.25, np.nan, 0.25])
     np.testing.assert_allclose(table["gain"], [0.75, 0, -0.25, np.nan, 14 / 32 - 0.25])
     np.testing.assert_allclose(table["pointing"], [1, 1, 0, np.nan, 1])
-    np.testing.assert_allclose(table["pointing_at_centre"], [0] * 5)
+    np.testing.assert_allclose(table["pointing_at_centre"], [0, 0, 0, np.nan, 0])
     # Two rows on, of five: the maps of rows 3, 4, 0, 1, 2 under one and the same mask.
-    np.testing.assert_allclose(table["energy_of_another"], [np.nan, 14 / 32, 1, 0.25, 0])
+    np.testing.assert_allclose(table["energy_of_another"], [np.nan, 14 / 32, 1, np.nan, 0])
 
 
 def test_half_covered_pixels_count_half() -> None:
@@ -71,7 +71,15 @@ def test_class_whose_maps_are_all_empty_has_no_mean() -> None:
     table = measure(np.zeros((2, 4, 6), np.float32), np.stack([MASK] * 2))
     found = summarise([table], np.array([0, 1]), np.array(["a", "b"]), resamples=100, seed=0)
     assert found["energy"] == {"mean": None, "low": None, "high": None}
-    assert found["area"]["mean"] == 0.25
+    assert found["area"]["mean"] is None
+
+
+def test_area_and_energy_are_of_the_same_images() -> None:
+    """The mask of the empty map is the larger one: its area does not count."""
+    masks = np.stack([MASK, np.ones_like(MASK)])
+    table = measure(np.stack([MASK, np.zeros_like(MASK)]), masks)
+    found = summarise([table], np.array([0, 1]), np.array(["a", "b"]), resamples=100, seed=0)
+    assert found["energy"]["mean"] - found["area"]["mean"] == found["gain"]["mean"] == 0.75
 
 
 def test_masks_are_read_at_the_size_of_the_network(

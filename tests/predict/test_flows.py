@@ -298,7 +298,13 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
             "vasc": 1,
         }
     assert content["runs"]["loss"] != content["averaged"]["loss"]
-    assert "balanced multiclass accuracy of the runs averaged: .393 (" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("13 images, 2 models\n")
+    assert "balanced multiclass accuracy of the runs averaged: .393 (" in said
+
+    assert run(score.main, "clinical", *arguments[1:], seed=0, **options) == 0
+    assert json.loads(Path("s.json").read_text())["withheld"] is True
+    assert ", age, sex and localization withheld\n" in capsys.readouterr().out
 
 
 def test_images_that_are_not_there_are_named(
@@ -314,4 +320,4 @@ def test_no_score_of_a_part(here: Path, monkeypatch: pytest.MonkeyPatch) -> None
     faults = [Answer(Source(Path(f"images/{name}.jpg")), fault="damaged") for name in "ab"]
     monkeypatch.setattr(process, "call", lambda *_, report, **__: report(faults))
     with pytest.raises(DataFaults, match=r"images: 2 faults\n.*a.jpg: damaged\n.*b.jpg: damaged"):
-        score.probabilities_of([], [fault.source for fault in faults])
+        score.ask([], [fault.source for fault in faults])

@@ -57,6 +57,7 @@ def test_what_the_challenge_does_not_count(tmp_path: Path) -> None:
     [
         ("image,MEL,NV,BCC,AKIEC,BKL,DF\na,1,0,0,0,0,0", "no column VASC; found: image, MEL"),
         (HEADER, "holds no row"),
+        (f"{HEADER},MEL\na,1,0,0,0,0,0,0,0", "two columns have the name 'MEL'"),
         ("", "no column image"),
         (f"{HEADER}\na,1,0", "row 2: 3 values in 8 columns"),
         ("\x00", "not a CSV file|no column"),
@@ -77,3 +78,6 @@ def test_lesions(tmp_path: Path, key: str) -> None:
     assert read_lesions(path, ["b", "a"]) == ["L1", "L1"]
     with pytest.raises(DataFaults, match="no lesion_id of image c\n  no lesion_id of image d"):
         read_lesions(path, ["a", "c", "d"])
+    path.write_text(f"lesion_id,{key}\nL1,a\nL1,a\nL2,b\nL3,b\n")
+    with pytest.raises(DataFaults, match="row 5: image b has another lesion_id in an earlier row"):
+        read_lesions(path, ["a", "b"])

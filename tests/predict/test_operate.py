@@ -50,7 +50,7 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
     write_predictions(path, stored(validation, test))
     score_experiment.work(tmp_path, predictions=path, resamples=100, seed=0)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    found = operation("x", metrics, [0, 1])
+    found = operation("x", metrics, [0, 1], clinical=True)
     means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]
     said = [verdicts(mean, found.thresholds) for mean in means]
     for point, key, classes in (("malignant", "malignant", (0, 1, 4)), ("melanoma", "mel", (4,))):
@@ -66,18 +66,28 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
 
 
 def test_numbers_are_those_of_the_models() -> None:
-    assert operation("x", METRICS, [0, 1, 2]) == Operation(
+    assert operation("x", METRICS, [0, 1, 2], clinical=True) == Operation(
         1.5, {"malignant": 0.5, "melanoma": 0.31}
     )
-    assert operation("x", METRICS, [2]) == Operation(3.0, {"malignant": 0.1, "melanoma": 0.2})
-    assert operation("x", METRICS, [1]) == Operation(0.5, {"malignant": 0.61})
-    assert operation("x", {"runs": 2}, [0, 1]) == operation("x", {}, [5]) == Operation()
+    assert operation("x", METRICS, [2], clinical=True) == Operation(
+        3.0, {"malignant": 0.1, "melanoma": 0.2}
+    )
+    assert operation("x", METRICS, [1], clinical=False) == Operation(0.5, {"malignant": 0.61})
+    for metrics, seeds in (({"runs": 2}, [0, 1]), ({}, [5])):
+        assert operation("x", metrics, seeds, clinical=True) == Operation()
+
+
+def test_models_that_are_asked_without_clinical_columns_have_thresholds_of_their_own() -> None:
+    metrics = {**METRICS, "withheld": {"ensemble": {"calibration": {"temperatures": [9.0]}}}}
+    assert operation("x", metrics, [0, 1, 2], clinical=False) == Operation(9.0)
+    assert operation("x", metrics, [0], clinical=False) == Operation()
+    assert operation("x", metrics, [0, 1, 2], clinical=True).temperature == 1.5
 
 
 @pytest.mark.parametrize("seeds", [[0, 1], [0, 1, 2, 3], [3], [0, 2]])
 def test_metrics_of_other_models_are_refused(seeds: list[int]) -> None:
     with pytest.raises(UserError, match=r"metrics/x.json is of 3 runs.*`dvc repro evaluate@x`"):
-        operation("x", METRICS, seeds)
+        operation("x", METRICS, seeds, clinical=True)
 
 
 def model(folder: Path, *seeds: int) -> None:
@@ -125,3 +135,12 @@ def test_best_is_by_balanced_accuracy_of_what_will_be_known(tmp_path: Path) -> N
     assert best(tmp_path, names, clinical=False) == "plain"
     assert best(tmp_path, names, clinical=True) == "clinical"
     assert best(tmp_path, ["no-model", "no-metrics"], clinical=False) is None
+
+
+def test_best_where_the_test_fold_lacks_a_class(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    for name, accuracy in {"first": 0.6, "second": 0.7}.items():
+        content = {"balanced_accuracy": {"mean": None}, "accuracy": {"mean": accuracy}}
+        (tmp_path / f"metrics/{name}.json").write_text(json.dumps(content))
+        model(tmp_path / "models" / name, 0)
+    assert best(tmp_path, ["first", "second"], clinical=False) == "second"

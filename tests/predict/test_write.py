@@ -63,7 +63,9 @@ def test_what_is_not_known_has_no_column() -> None:
 
 
 def test_table_has_a_line_an_image() -> None:
-    head, one, two = written("table", ANSWERS, KNOWN).splitlines()
+    kind, head, one, two = written("table", ANSWERS, KNOWN).splitlines()
+    assert kind == "calibrated probabilities"
+    assert written("table", ANSWERS, Operation()).startswith("probabilities\n")
     assert head.split() == [*CLASSES, "class", "malignant", "melanoma", "image"]
     assert one.split()[:10] == [
         *("0.200", "0.000", "0.000", "0.000", "0.500", "0.300", "0.000"),
