@@ -81,7 +81,7 @@ def compare(
     sides = {}
     for experiment, (old, new) in pairs.items():
         before, after = (read_predictions(io.BytesIO(side), TEST) for side in (old, new))
-        check_same_images(f"{experiment}, then and now", before, after)
+        check_same_images(experiment, before, after)
         runs = min(len(before.probabilities), len(after.probabilities))
         then, now = before.probabilities[:runs], after.probabilities[:runs]
         if not np.array_equal(then, now):
