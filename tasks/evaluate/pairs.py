@@ -14,9 +14,9 @@ def every_pair(values: NDArray[np.float64]) -> NDArray[np.float64]:
     for k - 1 tests would be too small.
 
     The single-step procedure of the largest t (Westfall and Young, "Resampling-Based Multiple
-    Testing", 1993, section 2.3), by bootstrap: a difference's p-value is the share of resamples in
-    which, of all pairs, any strays from what it is by as many standard errors. So the chance of any
-    false finding is the level, however the scores depend on each other.
+    Testing", 1993), by bootstrap: a difference's p-value is the share of resamples in which, of all
+    pairs, any strays from what it is by as many standard errors. So the chance of any false finding
+    is the level, however the scores depend on each other.
 
     values : (k, 1 + resamples), of each score the value and what each resample, the same for all,
         makes of it. Resamples with a NaN are left out; a score without a value has no p-values.
