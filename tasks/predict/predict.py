@@ -41,7 +41,7 @@ def predict(
         for source in sources[start : start + BATCH]:
             try:
                 pixels.append(read(source, *size_of(loaded[0])))
-                answers.append(Answer(source))
+                answers.append(Answer(source, withheld=withheld))
             except ImageError as error:
                 answers.append(Answer(source, fault=str(error)))
         if pixels:
@@ -50,9 +50,7 @@ def predict(
             codes = np.tile(np.array(clinical or (0, 0, 0), np.int64), (len(batch), 1))
             said = np.stack([ask(model, batch, codes) for model in loaded], axis=1)
             for number, probabilities in zip(sound, said, strict=True):
-                answers[number] = replace(
-                    answers[number], probabilities=probabilities, withheld=withheld
-                )
+                answers[number] = replace(answers[number], probabilities=probabilities)
             if gallery:
                 drawn = gallery.draw([answers[n].source for n in sound], batch, codes, said)
                 for number, path in zip(sound, drawn, strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.classes import CLASSES
+from tasks.report.tables import confusion_shares
 
 
 def confusion_table(rows: pd.DataFrame) -> str:
@@ -13,10 +14,7 @@ def confusion_table(rows: pd.DataFrame) -> str:
 
     A class without an image has dashes.
     """
-    counts = pd.crosstab(rows["actual"], rows["predicted"]).reindex(
-        index=CLASSES, columns=CLASSES, fill_value=0
-    )
-    share = counts.to_numpy() / counts.sum(axis=1).to_numpy()[:, None].astype(float) * 100
+    share = confusion_shares(rows) * 100
     header = f"| actual, predicted | {' | '.join(CLASSES)} |"
     lines = [header, "| --- |" + " ---: |" * len(CLASSES)]
     for dx, row in zip(CLASSES, share, strict=True):

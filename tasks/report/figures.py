@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tasks.classes import CLASSES
-from tasks.report.tables import PROTOCOLS
+from tasks.report.tables import PROTOCOLS, confusion_shares
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
 """Two that colour-blind people tell apart (Okabe and Ito), and a third for what is aside."""
@@ -135,10 +135,7 @@ def confusion_cells(axes: Axes, table: pd.DataFrame) -> None:
 
     table: `plots/confusion/<experiment>.csv`.
     """
-    table = pd.crosstab(table["actual"], table["predicted"])
-    counts = table.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy(np.float64)
-    images = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, images, out=np.full_like(counts, np.nan), where=images > 0)
+    share = confusion_shares(table)
     axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
     axes.set(aspect="equal", ylim=(len(CLASSES), 0))
     for (row, column), value in np.ndenumerate(share):

@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from tasks.classes import CLASSES
 from tasks.report import paper
 
 PROTOCOLS = ("image", "lesion")
@@ -147,3 +150,14 @@ def class_counts(labels: pd.Series, added_labels: pd.Series) -> pd.DataFrame:
     before = labels.value_counts()
     after = before.add(added_labels.value_counts(), fill_value=0).astype(int)
     return pd.DataFrame({"before": before, "after": after}).rename_axis("dx").sort_index()
+
+
+def confusion_shares(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """(7, 7): of each actual class, the share predicted as each class; NaN without an image.
+
+    rows: `plots/confusion/<experiment>.csv`.
+    """
+    table = pd.crosstab(rows["actual"], rows["predicted"])
+    counts = table.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy(np.float64)
+    images = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, images, out=np.full_like(counts, np.nan), where=images > 0)

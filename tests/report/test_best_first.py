@@ -46,6 +46,8 @@ def test_best_stands_first_and_the_others_are_tested_against_it(tmp_path: Path) 
     }
     assert poor["difference"] == pytest.approx(poor[METRIC] - good[METRIC], abs=1e-6)
     assert poor["high"] < 0
+    for row in (near, poor):
+        assert row["p_value"] <= row["p_corrected"]
     assert poor["p_corrected"] < 0.05 < near["p_corrected"]
 
 
