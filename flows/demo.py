@@ -3,7 +3,6 @@
 python -m flows.demo
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from flows.errors import told
 from flows.scratch import all_but, files, make_copy, only
 from tasks.cache import digest, file_hash
 from tasks.errors import UserError
-from tasks.settings import SOURCE_VARIABLE
 
 EXPERIMENTS = (
     "baseline",
@@ -72,12 +70,11 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where to make the copy.")] = Path("demo"),
 ) -> None:
     """Copy the project, run its DAG on made-up lesions with short trainings, show the numbers."""
-    environment = {name: value for name, value in os.environ.items() if name != SOURCE_VARIABLE}
     with told("demo"):
         copy_once(Path.cwd(), folder)
         for flow in ("pipeline", "page"):
             command = [sys.executable, "-m", f"flows.{flow}"]
-            if subprocess.run(command, cwd=folder, env=environment).returncode:
+            if subprocess.run(command, cwd=folder).returncode:
                 raise UserError(f"the run in {folder} failed; run this again to go on from there")
     print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
     print((folder / "reports" / "experiments.md").read_text(encoding="utf-8"))

@@ -21,12 +21,11 @@ from flows.scratch import make_copy
 from flows.side_by_side import run_dag
 from tasks.compare import as_markdown, summary
 from tasks.errors import UserError
-from tasks.report.artifacts import confusion_tables
+from tasks.report.artifacts import confusion_tables, metric_table
 from tasks.settings import SOURCE_VARIABLE, load
 from tasks.slots import jobs as usual_jobs
 
 SCRATCH = Path(".cache/scratch")
-EXPERIMENTS = Path("reports/experiments.md")
 
 
 @signed
@@ -59,8 +58,7 @@ def bring_up_to_date(
         with open_repo() as repo:
             graph = read_graph(repo, targets)
         run_dag(graph, force=force, jobs=jobs or usual_jobs())
-    if EXPERIMENTS.exists():  # not where `targets` are earlier stages
-        show("metrics", EXPERIMENTS.read_text(encoding="utf-8"))
+    show("metrics", metric_table(Path("metrics")))
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")
@@ -86,7 +84,7 @@ def scratch_copy(changes: Mapping[str, Any]) -> Path:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     make_copy(project, SCRATCH, changes)
     (SCRATCH / ".cache").symlink_to(project / ".cache")
-    source = project / load(SCRATCH / "params.yaml").download.source
+    source = project / load(SCRATCH / "params.yaml").download.location
     if source.is_dir():  # the copy would look for it from where it lies
         os.environ[SOURCE_VARIABLE] = str(source.resolve())
     return SCRATCH

@@ -13,7 +13,7 @@ from tasks.cache import leave_only, place_together
 from tasks.download.files import download_file, synthesise
 from tasks.download.remote import list_files
 from tasks.progress import Bar
-from tasks.settings import Settings
+from tasks.settings import SYNTHETIC, Settings
 
 RAW = Path("data/raw")
 
@@ -21,12 +21,11 @@ RAW = Path("data/raw")
 @flow(name="download")
 def download(settings: Settings) -> None:
     """A cached task a file, or one for the whole made-up data set."""
-    source = settings.download.source
-    if source == "synthetic":
+    if settings.download.source == SYNTHETIC:
         made_up = settings.download.synthetic.model_dump()
         leave_only(RAW, synthesise.submit(RAW, label="synthetic", **made_up)())
         return
-    files = list_files(source, Path.cwd())
+    files = list_files(settings.download.location, Path.cwd())
     sizes = [file.size for file in files]
     total = None if None in sizes else sum(filter(None, sizes))
     with Bar("download", total, "B", scaled=True) as bar:

@@ -19,7 +19,7 @@ from dvc.dependency import Dependency
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
-from dvc.utils.serialize import load_yaml, modify_yaml
+from dvc.utils.serialize import dumps_yaml, load_yaml, modify_yaml
 from filelock import FileLock
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -30,7 +30,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.dag import hold_repo, open_repo
-from flows.inputs import LOCK
+from flows.inputs import LOCK, alike
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
 from flows.server import answering
@@ -56,8 +56,8 @@ WAITS = (
     "--limit 1`"
 )
 
-sent: set[UUID] = set()
-"""Runs of this process that have not ended."""
+ending = threading.Event()
+"""Set when the pipeline is about to end: what workers still do for it is cancelled."""
 
 
 # What a worker does.
@@ -68,8 +68,8 @@ sent: set[UUID] = set()
 def stage(address: str, commit: str, lock: str, force: bool = False) -> State[Any]:
     """Run one stage in the clone that this process works in, one at a time.
 
-    commit: that of the pipeline's clone; lock: its dvc.lock. The final state's message is the
-    stage's entry in dvc.lock as JSON.
+    commit: that of the pipeline's clone; lock: its dvc.lock, what the stage needs of it. The final
+    state has the stage's entry in dvc.lock as its message, in JSON.
     """
     with beating(), FileLock(BUSY):
         go_to(commit)
@@ -123,6 +123,8 @@ def go_to(commit: str) -> None:
     if changed:
         git("checkout", "--quiet", "HEAD", "--", *changed)
     if git("rev-parse", "HEAD") != commit:
+        # What it made here, later commits may track: git would not write over it.
+        git("clean", "--force", "-d", "--quiet", "--", *made)
         git("fetch", "--quiet")
         try:
             git("checkout", "--quiet", "--detach", commit)
@@ -202,7 +204,9 @@ def check_elsewhere(pool: str) -> str:
         raise UserError("--pool needs a server that the workers reach too: set PREFECT_API_URL")
     with open_repo() as repo:
         if not repo.config["core"].get("remote"):
-            raise UserError("--pool needs a DVC remote: `dvc remote add --default NAME URL`")
+            raise UserError(
+                "--pool needs a DVC remote: `dvc remote add --local --default NAME URL`"
+            )
         excluded = [f":(exclude){path}" for path in results(repo)]
     if changed := git("status", "--porcelain", "-uno", "--", ".", *excluded):
         raise UserError(f"commit first, since workers have only what is committed:\n{changed}")
@@ -225,8 +229,9 @@ def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
         mine = one(repo, address)
         if not force and not mine.changed():
             return False
-        push(repo, needed(repo, mine))
-        lock = LOCK.read_text(encoding="utf-8") if LOCK.exists() else EMPTY
+        inputs = needed(repo, mine)
+        push(repo, inputs)
+        lock = part_of_lock(address, {out.stage.addressing for out in inputs})
     parameters = {"address": address, "commit": commit, "lock": lock, "force": force}
     with get_client(sync_client=True) as client:
         entry = json.loads(ended_well(client, parameters))
@@ -240,17 +245,24 @@ def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
     return True
 
 
+def part_of_lock(address: str, makers: set[str]) -> str:
+    """What of dvc.lock a worker is to know: of the stage, and of those that make its inputs.
+
+    All of it may be more than Prefect takes as a parameter, which is 512 KiB.
+    """
+    known = load_yaml(str(LOCK))["stages"] if LOCK.exists() else {}
+    sent = makers.union(alike(address, known))
+    stages = {name: entry for name, entry in known.items() if name in sent}
+    return str(dumps_yaml({"schema": "2.0", "stages": stages}))
+
+
 def ended_well(client: SyncPrefectClient, parameters: dict[str, Any]) -> str:
     """What the run of a stage says that a worker completed, after others that died if need be."""
     address = parameters["address"]
     deployment = client.read_deployment_by_name(f"stage/{NAME}").id
     for _ in range(ATTEMPTS):
         run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
-        sent.add(run.id)
-        try:
-            state = final(client, run.id, address)
-        finally:
-            sent.discard(run.id)
+        state = final(client, run.id, address)
         if state.is_completed():
             return str(state.message)
         if not state.is_crashed():
@@ -262,7 +274,8 @@ def ended_well(client: SyncPrefectClient, parameters: dict[str, Any]) -> str:
 def final(client: SyncPrefectClient, identity: UUID, address: str) -> State[Any]:
     """The final state of a run; one that shows no life for PATIENCE seconds is set to Crashed.
 
-    One that no worker takes for as long waits on, and the user is told what it waits for.
+    One that no worker takes for as long waits on, and the user is told what it waits for. When the
+    pipeline ends, the run is cancelled, and its state is not final.
     """
     seen: tuple[Any, ...] = ()
     since = began = time.monotonic()
@@ -272,6 +285,10 @@ def final(client: SyncPrefectClient, identity: UUID, address: str) -> State[Any]
         assert run.state is not None
         if run.state.is_final():
             return run.state
+        if ending.is_set():
+            cancelling: State[Any] = Cancelling(message="the pipeline ends")
+            client.set_flow_run_state(identity, cancelling)
+            return cancelling
         now = run.state.type, run.state.timestamp, run.labels.get(BEAT)
         if now != seen or run.state.type == StateType.SCHEDULED:  # no worker is free yet
             seen, since = now, time.monotonic()
@@ -281,11 +298,4 @@ def final(client: SyncPrefectClient, identity: UUID, address: str) -> State[Any]
         elif time.monotonic() - since > PATIENCE:
             dead: State[Any] = Crashed(message=f"no sign of life for {PATIENCE:.0f} seconds")
             client.set_flow_run_state(identity, dead, force=True)
-        time.sleep(PAUSE)
-
-
-def cancel_sent() -> None:
-    """Cancel what workers still do for this process."""
-    with get_client(sync_client=True) as client:
-        for identity in list(sent):
-            client.set_flow_run_state(identity, Cancelling(message="the pipeline ends"))
+        ending.wait(PAUSE)

@@ -37,7 +37,7 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
     models = trained(experiment, settings.experiments)
-    source = settings.download.source
+    source = settings.download.location
     record, with_masks = record_folder(source), first_with(SEGMENTATIONS, source)
     if with_masks is None:
         print(f"explain: no {SEGMENTATIONS}, hence pictures and no numbers", file=sys.stderr)

@@ -33,7 +33,7 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
         read_metrics(Path(), experiment),
         runs=len(models),
         sha256=file_hash(target),
-        made_up=settings.download.source == "synthetic",
+        source=settings.download.source,
     )
     with whole(folder / "README.md") as beside:
         beside.write_text(text, encoding="utf-8")

@@ -6,11 +6,11 @@ status` says that all is up to date. What a stage then computed would be a wrong
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dvc.lock import make_lock
 from ruamel.yaml import YAML
 
 from tasks.errors import UserError
@@ -19,7 +19,7 @@ DAG = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
 CACHE = Path(".dvc/cache/files/md5")
-PAUSE = 0.05  # seconds
+TEMPORARY = Path(".dvc/tmp")
 
 
 def params_of(address: str | None) -> list[str]:
@@ -54,20 +54,18 @@ def refuse_damaged(address: str | None) -> None:
     """
     if address is None or not LOCK.exists():
         return
-    fault = ""
-    for _ in range(2):  # a stage that has just ended may have been on its way into dvc.lock
-        if not (fault := damaged(address, stages_of_lock())):
-            return
-        time.sleep(PAUSE)
-    raise UserError(fault)
+    if fault := damaged(address, stages_of_lock()):
+        raise UserError(fault)
 
 
 def stages_of_lock() -> dict[str, Any]:
-    """Read dvc.lock; DVC writes it in pieces, for a stage that ends beside this one."""
-    text, before = LOCK.read_text(encoding="utf-8"), ""
-    while text != before:
-        time.sleep(PAUSE)
-        text, before = LOCK.read_text(encoding="utf-8"), text
+    """Read dvc.lock while no DVC writes it, in pieces, as when a stage beside this one ends.
+
+    A DVC that runs a stage has its repository's lock free for as long as the stage works.
+    """
+    TEMPORARY.mkdir(parents=True, exist_ok=True)
+    with make_lock(str(TEMPORARY / "lock"), tmp_dir=str(TEMPORARY), wait=True):
+        text = LOCK.read_text(encoding="utf-8")
     return (YAML(typ="safe").load(text) or {}).get("stages", {})
 
 
@@ -90,12 +88,14 @@ def damaged(address: str, stages: dict[str, Any]) -> str:
 
 
 def dependencies(address: str, stages: dict[str, Any]) -> set[str]:
-    """A stage's, or, of one that dvc.lock does not have yet, those of all of its name."""
+    """The paths of a stage's, as those that are `alike` have them."""
+    return {dep["path"] for one in alike(address, stages) for dep in stages[one].get("deps", [])}
+
+
+def alike(address: str, stages: dict[str, Any]) -> list[str]:
+    """The stage itself, or, where dvc.lock does not have it yet, all of its name."""
     name = address.partition("@")[0]
-    alike = (
-        [address] if address in stages else [one for one in stages if one.startswith(f"{name}@")]
-    )
-    return {dep["path"] for one in alike for dep in stages[one].get("deps", [])}
+    return [address] if address in stages else [it for it in stages if it.startswith(f"{name}@")]
 
 
 def within(path: str, folder: str) -> bool:

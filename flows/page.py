@@ -65,7 +65,7 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
             name: experiment.model_dump(exclude_none=True)
             for name, experiment in settings.experiments.items()
         },
-        made_up=settings.download.source == "synthetic",
+        source=settings.download.source,
         changes=changes_since(against),
         pictures=partial(worst, settings, count=pictures) if pictures else None,
     )
@@ -76,7 +76,7 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
     split = Path(f"data/splits/{settings.experiments[experiment].split}.csv")
-    record = record_folder(settings.download.source)
+    record = record_folder(settings.download.location)
     return mistakes(Path(f"predictions/{experiment}.parquet"), record, split, count)
 
 

@@ -8,7 +8,7 @@ from tasks.settings import SOURCE_VARIABLE
 
 
 def first_with(name: str, source: str) -> Path | None:
-    """The first of both folders that has the file. source: `download.source`."""
+    """The first of both folders that has the file. source: `Download.location`."""
     folders = [Path("data/raw"), Path(source)]
     return next((folder for folder in folders if (folder / name).is_file()), None)
 

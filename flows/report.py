@@ -11,7 +11,7 @@ from prefect import flow
 
 from flows.split import Protocol
 from flows.stage import run
-from tasks.cache import Pending, place_together
+from tasks.cache import Pending, leave_only, place_together
 from tasks.report.collect import write_classes, write_tables
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.report.ranking import rank_experiments
@@ -19,35 +19,33 @@ from tasks.settings import Settings
 
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
+OVERSAMPLED = Path("data/oversampled")
 
 
 @flow(name="report")
 def report(settings: Settings) -> None:
     """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
-    pieces = tables(settings)
+    variants = {
+        protocol: {
+            sampling: OVERSAMPLED / f"{protocol}-{sampling}.npz" for sampling in settings.oversample
+        }
+        for protocol in Protocol
+    }
     classes = write_classes.submit(
         REPORTS,
         label="class distribution",
         splits={protocol: Path(f"data/splits/{protocol}.csv") for protocol in Protocol},
-        variants={
-            protocol: {
-                sampling: Path(f"data/oversampled/{protocol}-{sampling}.npz")
-                for sampling in settings.oversample
-            }
-            for protocol in Protocol
-        },
+        variants=variants,
     )
     counted = classes.in_store("classes.csv")
-    pieces.append(classes)
-    pieces.append(draw_classes.submit(FIGURES, label="figures 1 and 2", classes=counted).waited())
+    counts = draw_classes.submit(FIGURES, label="figures 1 and 2", classes=counted).waited()
     networks = draw_networks.submit(
         FIGURES,
         label="figures 3 and 4",
         models={model: f"tasks.train.models.{model}:build" for model in NUMBERS},
         width=settings.preprocess.width,
         height=settings.preprocess.height,
-    )
-    pieces.append(networks.waited())
+    ).waited()
     runs = draw_runs.submit(
         FIGURES,
         label="figures 5 to 9",
@@ -55,8 +53,11 @@ def report(settings: Settings) -> None:
         histories=files(settings, Path("plots/history"), "csv"),
         confusion=files(settings, Path("plots/confusion"), "csv"),
     )
-    pieces.append(runs)
-    place_together(pieces)
+    figures = [counts, networks, runs]
+    place_together([*tables(settings), classes, *figures])
+    leave_only(FIGURES, [name for piece in figures for name in piece.products])
+    # Of a variant that params.yaml no longer has, dvc.lock would record what no clone has.
+    leave_only(OVERSAMPLED, [path.name for paths in variants.values() for path in paths.values()])
 
 
 def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:

@@ -5,7 +5,6 @@ killed too, or when the server is away. Such a run would stay Running for ever, 
 place that its deployment has for one run at a time.
 """
 
-import socket
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,8 +23,9 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed, State
 
 from flows.server import alive, began
+from tasks.cache import HOST
 
-HOST, PID, BEGAN = (f"lesionflow.{name}" for name in ("host", "pid", "began"))
+MACHINE, PID, BEGAN = (f"lesionflow.{name}" for name in ("machine", "pid", "began"))
 """Labels of a flow run that name its process."""
 
 P = ParamSpec("P")
@@ -34,8 +34,9 @@ R = TypeVar("R")
 VERSION = "lesionflow"
 """Of our flows: a run has its flow's version before it is Running, so that it is known as ours."""
 
-UNSIGNED = timedelta(seconds=60)
-"""How long a run of ours may be Running without a signature, which takes a moment."""
+UNSIGNED = timedelta(minutes=5)
+"""How long a run of ours may be Running without a signature, which takes a moment, and more than a
+minute where the server is busy."""
 
 
 def signed(flow: Flow[P, R]) -> Flow[P, R]:
@@ -49,7 +50,7 @@ def sign(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(
             flow_run.id,
-            {HOST: socket.gethostname(), PID: process.pid, BEGAN: repr(began(process))},
+            {MACHINE: HOST, PID: process.pid, BEGAN: repr(began(process))},
         )
     end_dead_runs()
 
@@ -59,9 +60,9 @@ def gone(run: FlowRun) -> bool:
 
     Or by nobody: then its process, wherever it was, ended before it could.
     """
-    if run.flow_version == VERSION and HOST not in run.labels:
+    if run.flow_version == VERSION and MACHINE not in run.labels:
         return run.estimated_run_time > UNSIGNED  # by the server's clock alone
-    if run.labels.get(HOST) != socket.gethostname():
+    if run.labels.get(MACHINE) != HOST:
         return False
     return not alive(int(run.labels[PID]), float(run.labels[BEGAN]))
 

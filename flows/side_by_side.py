@@ -2,8 +2,8 @@
 
 import os
 import queue
-import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
@@ -11,19 +11,19 @@ from uuid import UUID
 import psutil
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 from prefect.states import Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.dag import Graph, forget_dead_locks, lock_order, sort_lock
-from flows.elsewhere import cancel_sent, check_elsewhere, reproduce_elsewhere, sent
+from flows.dag import Graph, forget_dead_locks, hold_repo, lock_order, sort_lock
+from flows.elsewhere import check_elsewhere, ending, reproduce_elsewhere
 from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
 from flows.server import server
 from tasks.slots import JOBS_VARIABLE
 
-ending = threading.Event()
+PAUSE = 0.2  # seconds
 
 
 @task(name="stage", task_run_name="{address}")
@@ -57,25 +57,26 @@ def stages(graph: dict[str, list[str]], force: bool, elsewhere: str | None) -> d
     only when all its parents have ended, well or not: Prefect itself does not run it if not.
     """
     bar = cast(UUID, create_progress_artifact(0, description="stages that have ended"))
-    futures: dict[str, PrefectFuture[Any]] = {}
+    futures: dict[str, PrefectConcurrentFuture[Any]] = {}
     ended: dict[str, str] = {}
     news: queue.Queue[str] = queue.Queue()
-    while len(ended) < len(graph):
-        for address, parents in graph.items():
-            if address not in futures and all(parent in ended for parent in parents):
-                waits: list[Any] = [futures[parent] for parent in parents]
-                futures[address] = stage.submit(
-                    address, force, elsewhere, wait_for=waits, return_state=False
-                )
-                futures[address].add_done_callback(partial(announce, news, address))
-        try:
+    try:
+        while len(ended) < len(graph):
+            for address, parents in graph.items():
+                if address not in futures and all(parent in ended for parent in parents):
+                    waits: list[Any] = [futures[parent] for parent in parents]
+                    submitted = stage.submit(
+                        address, force, elsewhere, wait_for=waits, return_state=False
+                    )
+                    futures[address] = cast(PrefectConcurrentFuture[Any], submitted)
+                    futures[address].add_done_callback(partial(announce, news, address))
             address = news.get()
-        except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the stages
-            end_stages()
-            raise
-        futures[address].wait()  # or `state` asks the server, which hears of it a little later
-        ended[address] = str(futures[address].state.name)
-        update_progress_artifact(bar, 100 * len(ended) / len(graph))
+            futures[address].wait()  # or `state` asks the server, which hears of it a little later
+            ended[address] = str(futures[address].state.name)
+            update_progress_artifact(bar, 100 * len(ended) / len(graph))
+    except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the stages
+        end_stages(lambda: all(future.wrapped_future.done() for future in futures.values()))
+        raise
     failures = [future for future in futures.values() if future.state.is_failed()]
     if failures:
         idle = [address for address, name in ended.items() if name == "NotReady"]
@@ -111,17 +112,21 @@ def run_dag(graph: Graph, *, force: bool, jobs: int, pool: str | None = None) ->
             )
         finally:
             if LOCK.exists():
-                sort_lock(LOCK, order)
+                with hold_repo():  # another `dvc` may be at work on a stage of its own
+                    sort_lock(LOCK, order)
 
 
-def end_stages() -> None:
-    """Kill the stages that run, here and on workers, and let no other start."""
+def end_stages(ended: Callable[[], bool]) -> None:
+    """Kill the stages that run here, let those on workers go, and no other start.
+
+    ended: whether all have. Until then it looks again: a stage may be about to start its process.
+    """
     ending.set()
-    if sent:
-        cancel_sent()
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "DVC_STAGE" in child.environ():
-                child.kill()
-        except psutil.Error:
-            continue
+    while not ended():
+        for child in psutil.Process().children(recursive=True):
+            try:
+                if "DVC_STAGE" in child.environ():
+                    child.kill()
+            except psutil.Error:
+                continue
+        time.sleep(PAUSE)

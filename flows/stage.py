@@ -65,7 +65,7 @@ def redirect_output() -> None:
     """
     folder = os.environ.get(LOGS_VARIABLE)
     if folder:
-        log = os.open(log_path(Path(folder), os.environ["DVC_STAGE"]), LOG_FLAGS)
+        log = os.open(log_path(Path(folder), os.environ["DVC_STAGE"]), LOG_FLAGS, 0o666)
         os.dup2(log, 1)
         os.dup2(log, 2)
 

@@ -14,11 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from prefect.cli import app
+from prefect.settings import PREFECT_API_URL
 
+from flows.errors import told
 from flows.runs import end_dead_runs
+from tasks.errors import UserError
 
 CLONE_VARIABLE = "LESIONFLOW_CLONE"
 INTERVAL = 10  # seconds
@@ -26,7 +28,7 @@ INTERVAL = 10  # seconds
 
 def look_after_runs() -> None:
     while True:
-        with suppress(httpx.HTTPError):  # the server is away
+        with suppress(Exception):  # the server is away, or a run was deleted: the next look will do
             end_dead_runs()
         time.sleep(INTERVAL)
 
@@ -36,6 +38,9 @@ def main(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many at once.")] = None,
 ) -> None:
     """Run what is due in POOL until Ctrl-C."""
+    with told("worker"):
+        if not PREFECT_API_URL.value():
+            raise UserError("no server to take runs from: set PREFECT_API_URL")
     os.environ[CLONE_VARIABLE] = str(Path.cwd())  # where prefect.yaml has stages run
     threading.Thread(target=look_after_runs, daemon=True).start()
     sys.argv[1:] = ["worker", "start", "--pool", pool]

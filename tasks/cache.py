@@ -13,6 +13,7 @@ A product that is gone from the store or damaged there is made anew.
 import ast
 import errno
 import functools
+import glob
 import hashlib
 import importlib.metadata
 import json
@@ -39,10 +40,14 @@ from tasks.errors import UserError
 from tasks.slots import slot
 
 STORE = Path(".cache")
-HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-"""This machine, in names of files: several may work on one store, with a Dask cluster."""
+HOST = hashlib.sha256(
+    f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}".encode()
+).hexdigest()[:8]
+"""This machine, in names of files: several may work on one store, with a Dask cluster. Containers
+may share a host's name, and yet each has process numbers of its own."""
 
 WORK = f"work-{HOST}-"
+PART = f".part-{HOST}-"
 parsing = threading.Lock()
 """CPython 3.11 counts the depth of all threads' parsers in one place and raises SystemError."""
 
@@ -129,13 +134,17 @@ def need_room(folder: Path, size: int) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to `path` at the end, removed on an error.
 
-    What a kill leaves there goes when `path` is written again: so the name is always the same.
+    Its name is this process's own, so that of two that write one file each writes all of it. What a
+    kill leaves there goes when `path` is written again.
     """
     # The name keeps its suffix, which some writers go by.
-    beside = path.with_name(f".part-{path.name}")
+    beside = path.with_name(f"{PART}{os.getpid()}-{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{PART}*-{glob.escape(path.name)}"):
+            pid, _, name = left.name.removeprefix(PART).partition("-")
+            if name == path.name and (left == beside or not psutil.pid_exists(int(pid))):
+                left.unlink(missing_ok=True)
         try:
             yield beside
             os.replace(beside, path)

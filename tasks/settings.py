@@ -46,6 +46,7 @@ MODELS = modules("train/models")
 SAMPLERS = modules("oversample/samplers")
 PREPARED = "prepared"
 EMBEDDED = "embedded/"
+DATAVERSE, SYNTHETIC = "dataverse", "synthetic"
 SOURCE_VARIABLE = "LESIONFLOW_SOURCE"
 
 DEEPEST = 20  # levels of params.yaml, which has three
@@ -95,10 +96,19 @@ class Synthetic(Section):
 
 
 class Download(Section):
-    """`source`: `dataverse`, `synthetic`, or a folder or URL that holds a SHA256SUMS."""
+    """`source`: DATAVERSE, SYNTHETIC, or a folder or URL that holds a SHA256SUMS."""
 
     source: Annotated[str, Field(min_length=1)]
     synthetic: Synthetic = Synthetic()
+
+    @property
+    def location(self) -> str:
+        """Where `source` is on this machine: at its mirror, if the environment names one.
+
+        The variable is no setting: `source` says what the data are, whatever it holds.
+        """
+        mirror = os.environ.get(SOURCE_VARIABLE)
+        return mirror if mirror and self.source != SYNTHETIC else self.source
 
 
 class Preprocess(Section):
@@ -411,9 +421,6 @@ def check_depth(path: Path, text: str) -> None:
 def load(path: Path = Path("params.yaml")) -> Settings:
     """Read and check `params.yaml`.
 
-    The environment variable LESIONFLOW_SOURCE stands in for `download.source`, so that a mirror
-    on one machine is no change of a tracked file.
-
     Raises
     ------
     SettingsError
@@ -441,8 +448,9 @@ def load(path: Path = Path("params.yaml")) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         raise SettingsError("\n".join(f"{path}: {line}" for line in describe(error))) from None
-    source = os.environ.get(SOURCE_VARIABLE)
-    if source:
-        download = settings.download.model_copy(update={"source": source})
-        settings = settings.model_copy(update={"download": download})
+    if settings.download.location == SYNTHETIC != settings.download.source:
+        raise SettingsError(
+            f"{SOURCE_VARIABLE} is {SYNTHETIC!r}: it names a mirror of {path}'s download.source, "
+            "which is another set of images; set download.source itself"
+        )
     return settings

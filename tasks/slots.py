@@ -20,7 +20,10 @@ PAUSE = 0.05  # seconds between looks for a free slot
 
 def cores() -> int:
     """How many cores this process may use; in a container often not all of the machine's."""
-    return len(os.sched_getaffinity(0))
+    # Not at the top: most who import this module never ask.
+    import joblib
+
+    return int(joblib.cpu_count())
 
 
 def jobs() -> int:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent.parent
 
+RECORD = Path(os.environ.get("LESIONFLOW_RECORD", PROJECT.parent / "shared/ham10000"))
+"""The real HAM10000, laid out as its record, for the tests that are about it: skipped without."""
+
 all_but = partial(scratch.all_but, PROJECT / "params.yaml")
 
 SMALL = {

@@ -221,6 +221,17 @@ def test_file_that_a_kill_left_half_written_goes_with_the_next(tmp_path: Path) -
     assert sorted(os.listdir(tmp_path)) == ["file.txt", "in.txt"]
 
 
+def test_two_processes_do_not_write_into_one_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    theirs = tmp_path / f"{cache.PART}{os.getppid()}-file.txt"
+    theirs.write_text("half")
+    with cache.whole(target) as beside:
+        assert beside != theirs
+        beside.write_text("whole")
+    assert theirs.read_text() == "half", "it is at work yet"
+    assert target.read_text() == "whole"
+
+
 def test_leave_only_removes_the_rest() -> None:
     for name in ("keep", "go"):
         Path("folder", name).mkdir(parents=True)

@@ -71,6 +71,18 @@ def test_leftovers_of_a_kill_go_with_the_next_run(project: Path) -> None:
         assert not (project / out / ".part-left").exists(), out
 
 
+def test_report_shows_what_params_have_and_dvc_lock_records_it(project: Path) -> None:
+    """Files of an earlier params.yaml: no clone would have them."""
+    left = [
+        project / name for name in ("data/oversampled/image-old.npz", "reports/figures/old.svg")
+    ]
+    for path in left:
+        path.touch()
+    assert repro(project) == {"report"}
+    assert not any(path.exists() for path in left)
+    assert dvc(project, "status").stdout.strip() == "Data and pipelines are up to date."
+
+
 def test_clean_runs_agree_to_the_byte(built: Path, tmp_path: Path) -> None:
     again = tmp_path / "project"
     scratch.make_copy(PROJECT, again, SMALL)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import commit
+from conftest import PROJECT, commit
+from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
 from flows import deployed
-from flows.dag import alone
+from flows.dag import alone, open_repo, read_graph
 from flows.deployed import SCRATCH, pipeline, scratch_copy
 from flows.scratch import change_params
 from tasks.errors import UserError
@@ -55,7 +56,7 @@ def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) ->
     assert state["type"] == "COMPLETED", state
     assert "baseline" in state["message"] or "predict differently" in state["message"]
     artifacts = site.artifacts(first)
-    assert "| baseline | lesion | 2 |" in artifacts["metrics"]
+    assert "| baseline | 2 |" in artifacts["metrics"]
     assert "### baseline-smote" in artifacts["confusion"]
     assert "| baseline | accuracy |" in artifacts["changes"]
 
@@ -79,14 +80,23 @@ def test_study_works_in_a_scratch_copy(site: Site) -> None:
     shutil.rmtree(site.project / ".prefect" / "logs", ignore_errors=True)
     others = {"baseline-smote": None, "baseline-by-image": None}
     changes = {"train": {"runs": 3, "epochs": 1}, "experiments": others}
-    run = site.trigger("study", changes=changes)
+    run = site.trigger("study", changes=changes, targets=["evaluate@baseline"])
     state = site.final(run)
     assert state["type"] == "COMPLETED", state
+    assert "| baseline | 3 |" in site.artifacts(run)["metrics"]
     assert (site.project / "dvc.lock").read_bytes() == before
     copy = site.project / ".cache" / "scratch"
     assert sorted(os.listdir(copy / "models" / "baseline")) == ["seed-0", "seed-1", "seed-2"]
     assert (copy / ".prefect" / "logs" / "train@baseline.log").exists()
     assert not (site.project / ".prefect" / "logs").exists(), "the logs are those of `nightly`"
+
+
+def test_study_names_stages_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    deployments = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
+    (study,) = (one["parameters"] for one in deployments if one["name"] == "study")
+    with open_repo() as repo:
+        assert set(study["targets"]) <= set(read_graph(repo, study["targets"]))
 
 
 def test_scratch_copy_finds_the_source_that_the_project_has(
@@ -96,7 +106,7 @@ def test_scratch_copy_finds_the_source_that_the_project_has(
     monkeypatch.setenv(SOURCE_VARIABLE, "")  # so that it is put back
     (project / "mirror").mkdir()
     copy = scratch_copy({"download": {"source": "mirror"}})
-    assert load(copy / "params.yaml").download.source == str(project / "mirror")
+    assert load(copy / "params.yaml").download.location == str(project / "mirror")
 
 
 def test_two_runs_do_not_share_a_scratch_copy(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from dvc.utils.serialize import load_yaml
 from moto.server import ThreadedMotoServer
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Running, Scheduled
+from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
 from flows import elsewhere
 from flows.scratch import make_copy
 from tasks.errors import UserError
+from tasks.git import git
 
 POOL = "lesionflow-stages"
 RESULTS = ("metrics", "plots", "predictions", "data", "models", "reports")
@@ -130,7 +133,7 @@ class Server:
             self.state = Completed(message="{}")
         return FlowRun(flow_id=uuid4(), state=self.state, labels={elsewhere.BEAT: beat or 0})
 
-    def set_flow_run_state(self, identity: Any, state: Any, force: bool) -> None:
+    def set_flow_run_state(self, identity: Any, state: Any, force: bool = False) -> None:
         self.state = state
 
 
@@ -173,6 +176,62 @@ def test_what_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch)
         elsewhere.check_elsewhere(POOL)
     with pytest.raises(UserError, match=r"changes that are not committed: params\.yaml"):
         elsewhere.go_to("0" * 40)
+
+
+def test_clone_goes_to_a_commit_that_has_what_was_made_in_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker ran `infer`, and its results were then committed."""
+    made = Path("predictions/baseline.parquet")
+    mine = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    worker = tmp_path / "worker"
+    for command in (
+        ["add", "-A"],
+        ["rm", "-q", "--cached", str(made)],
+        [*mine, "commit", "-qm."],
+        ["clone", "-q", ".", str(worker)],
+        ["add", str(made)],
+        [*mine, "commit", "-qm."],
+    ):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    (worker / made).parent.mkdir(exist_ok=True)
+    (worker / made).write_bytes(b"made here")
+    (worker / "notes.txt").write_text("somebody's own")
+    monkeypatch.chdir(worker)
+    elsewhere.go_to(git("rev-parse", "HEAD", folder=project))
+    assert made.read_bytes() == (project / made).read_bytes()
+    assert Path("notes.txt").exists()
+
+
+def test_worker_is_told_of_a_stage_and_its_inputs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+
+    def told(address: str, *makers: str) -> set[str]:
+        return set(YAML(typ="safe").load(elsewhere.part_of_lock(address, {*makers}))["stages"])
+
+    assert told("infer@baseline", "train@baseline") == {"infer@baseline", "train@baseline"}
+    trained = {f"train@{name}" for name in ("baseline", "baseline-by-image", "baseline-smote")}
+    assert told("train@new", "preprocess") == {"preprocess", *trained}
+    Path("dvc.lock").unlink()
+    assert told("download") == set()
+
+
+def test_run_is_cancelled_when_the_pipeline_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "ending", threading.Event())
+    elsewhere.ending.set()
+    busy: Any = Server(1, 2, 3)
+    assert elsewhere.final(busy, uuid4(), "train@baseline").is_cancelling()
+    assert busy.state.is_cancelling()
+
+
+def test_worker_needs_a_server(tmp_path: Path) -> None:
+    done = python(
+        PROJECT, "-m", "flows.worker", POOL, PREFECT_API_URL="", PREFECT_HOME=str(tmp_path)
+    )
+    assert done.returncode == 1
+    assert done.stdout == "worker: no server to take runs from: set PREFECT_API_URL\n"
 
 
 def test_server_must_be_named(project: Path) -> None:

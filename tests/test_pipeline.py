@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
-from flows import logged, scratch
+from flows import logged, scratch, side_by_side
 from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
 from flows.logged import StageError, reproduce_logged
 from flows.scratch import change_params
@@ -135,6 +136,24 @@ def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
     done = pipeline(project)
     assert done.returncode == 0, done.stdout
     assert not list((project / ".cache").glob("work-*"))
+
+
+def test_stage_that_starts_while_the_run_ends_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was on its way past the look at `ending`: waiting for DVC's lock, say."""
+    monkeypatch.setattr(side_by_side, "ending", threading.Event())
+    late: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
+        late.append(subprocess.Popen(sleeps, env=environment(DVC_STAGE="train@baseline")))
+
+    timer = threading.Timer(0.5, start)
+    timer.start()
+    began = time.monotonic()
+    side_by_side.end_stages(lambda: bool(late) and late[0].poll() is not None)
+    assert side_by_side.ending.is_set()
+    assert late[0].returncode == -signal.SIGKILL
+    assert time.monotonic() - began < 30
 
 
 def test_dead_locks_are_forgotten_and_live_ones_kept(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from threadpoolctl import threadpool_info
 
 from tasks import process
 from tasks.errors import UserError
@@ -53,6 +54,27 @@ def test_child_is_another_process_with_one_thread_of_arithmetic() -> None:
     process.call(f"{HERE}:environment", report=news.append)
     assert news[0].pop("pid") != os.getpid()
     assert news == [process.ONE_THREAD]
+
+
+def threads(report: Any) -> None:
+    report(sorted({library["num_threads"] for library in threadpool_info()}))
+
+
+def test_child_has_one_thread_whatever_its_parent_s_main_module_imports(tmp_path: Path) -> None:
+    """A child imports that first, and numpy reads its environment when it is imported."""
+    (tmp_path / "main.py").write_text(
+        "import flows\nimport numpy\nfrom tasks import process\n"
+        f"if __name__ == '__main__':\n    process.call('{HERE}:threads', report=print)\n"
+    )
+    surroundings = {name: text for name, text in os.environ.items() if "_NUM_" not in name}
+    search = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py"],
+        env={**surroundings, "PYTHONPATH": search},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[1]\n", done.stderr
 
 
 def test_exception_comes_with_its_traceback() -> None:

@@ -1,7 +1,6 @@
 """Runs whose process was killed, on a real server."""
 
 import os
-import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -15,8 +14,9 @@ from prefect.client.orchestration import get_client
 from prefect.states import Running
 
 from flows import runs
-from flows.runs import BEGAN, HOST, PID, end_dead_runs, signed
+from flows.runs import BEGAN, MACHINE, PID, end_dead_runs, signed
 from flows.server import began
+from tasks.cache import HOST
 
 
 @flow
@@ -33,12 +33,12 @@ def test_only_runs_whose_process_is_gone_are_ended(prefect_server: str) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     since = repr(began(psutil.Process()))
-    ours = {HOST: socket.gethostname(), PID: os.getpid(), BEGAN: since}
+    ours = {MACHINE: HOST, PID: os.getpid(), BEGAN: since}
     signatures: dict[str, dict[str, Any]] = {
         "ours": ours,
         "gone": ours | {PID: ended.pid},
         "another that got our number": ours | {BEGAN: "1.5"},
-        "elsewhere": ours | {HOST: "elsewhere", PID: ended.pid},
+        "elsewhere": ours | {MACHINE: "elsewhere", PID: ended.pid},
         "unsigned": {},
     }
     with get_client(sync_client=True) as client:

@@ -47,7 +47,6 @@ def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int)
 def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     test, validation = (read_predictions(predictions, fold) for fold in (TEST, VALIDATION))
     weights = plain_and_resampled(test.lesions, resamples, seed)
-    temperatures = fit_temperatures(validation)
     content: dict[str, Any] = {
         **_judged(validation, test, weights, resamples, seed),
         "runs": len(test.probabilities),
@@ -62,7 +61,7 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     plots = {
         "confusion": confusion(test),
         "roc": roc(test),
-        "calibration": reliability(test, temperatures, weights),
+        "calibration": reliability(test, content["calibration"]["temperatures"], weights),
         "decision": decision_curve(test, weights),
     }
     for name, table in plots.items():

@@ -13,6 +13,7 @@ from tasks.classes import CLASS_NAMES
 from tasks.clinical import AGE_BAND, OLDEST, SEXES, SITES
 from tasks.evaluate.predictions import ENSEMBLE
 from tasks.report.tables import METRIC_NAMES, interval
+from tasks.settings import DATAVERSE, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -25,13 +26,14 @@ def card(
     *,
     runs: int,
     sha256: str,
-    made_up: bool,
+    source: str,
 ) -> str:
     """Markdown.
 
     setup: the experiment's `model`, `input`, `sampling` and `split`; facts: what
     `tasks.export.onnx.export` reports; metrics: of `metrics/<experiment>.json`, or empty; runs: how
-    many models the file averages; sha256: of the file; made_up: whether it saw made-up lesions.
+    many models the file averages; sha256: of the file; source: `download.source`, which says what
+    lesions they saw.
     """
     template = Environment(undefined=StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -46,7 +48,8 @@ def card(
         together=together,
         runs=runs,
         sha256=sha256,
-        made_up=made_up,
+        made_up=source == SYNTHETIC,
+        published=source == DATAVERSE,
         classes=CLASS_NAMES,
         band=AGE_BAND,
         oldest=OLDEST,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from tasks.cache import file_hash
 from tasks.classes import CLASS_NAMES
 from tasks.compare import SIGNIFICANT
 from tasks.errors import UserError
@@ -18,9 +19,11 @@ from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail, needed
 from tasks.page.pictures import Picture
 from tasks.page.svg import drawn, inline
+from tasks.predict.locate import in_folder
 from tasks.progress import Bar
 from tasks.report.ranking import METRIC
 from tasks.report.tables import METRIC_NAMES, interval, number
+from tasks.settings import DATAVERSE, SYNTHETIC
 
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""
@@ -54,15 +57,15 @@ def render(
     project: Path,
     experiments: Mapping[str, Mapping[str, Any]],
     *,
-    made_up: bool,
+    source: str,
     changes: str,
     pictures: Callable[[str], Sequence[Picture]] | None,
 ) -> str:
     """The whole page as HTML.
 
     project: a folder in which the DAG has run; experiments: their lines of params.yaml by name;
-    made_up: whether the lesions are; changes: Markdown, what moved since another commit; pictures:
-    those to show of the best experiment, by its name, or None.
+    source: `download.source`, which says what the lesions are; changes: Markdown, what moved since
+    another commit; pictures: those to show of the best experiment, by its name, or None.
 
     Raises UserError naming the file, and the command that makes it, where one is missing.
     """
@@ -94,7 +97,8 @@ def render(
     )
     return environment.get_template("page.html").render(
         commit=facts.commit(),
-        made_up=made_up,
+        made_up=source == SYNTHETIC,
+        published=source == DATAVERSE,
         classes=CLASS_NAMES,
         params=text_of(project / "params.yaml"),
         hashes=facts.hashes(project / "dvc.lock"),
@@ -106,7 +110,7 @@ def render(
         every=as_html(text_of(reports / "experiments.md")),
         figures=paper_figures(reports / "figures"),
         details=details,
-        explained=explained(reports / "explain", experiments),
+        explained=explained(project, metrics),
         changes=as_html(changes),
         pictures=pictures(first["best"]) if pictures else [],
     )
@@ -173,9 +177,12 @@ def as_html(markdown: str) -> Markup:
     return Markup(html.replace("</table>", "</table></div>"))
 
 
-def explained(folder: Path, experiments: Iterable[str]) -> list[Table]:
-    """What `flows.explain` found of each experiment that it was run on, by class too."""
-    paths = {name: folder / f"{name}.json" for name in experiments}
+def explained(project: Path, metrics: Mapping[str, Any]) -> list[Table]:
+    """What `flows.explain` found of each experiment that it was run on, by class too.
+
+    metrics: of each experiment, by its name.
+    """
+    paths = {name: project / f"reports/explain/{name}.json" for name in metrics}
     found = {
         name: json.loads(path.read_text(encoding="utf-8"))
         for name, path in paths.items()
@@ -184,7 +191,8 @@ def explained(folder: Path, experiments: Iterable[str]) -> list[Table]:
     header = ["", "images", *EXPLAINED.values()]
     return [
         Table(
-            f"Grad-CAM of the predicted class, test fold: {name} ({of['runs']} runs)",
+            f"Grad-CAM of the predicted class, test fold: {name} ({of['runs']} runs)"
+            + earlier(of, in_folder(project / "models" / name), metrics[name]["runs"], name),
             header,
             [
                 [words, str(part["images"]), *(interval(part[measure]) for measure in EXPLAINED)]
@@ -193,6 +201,17 @@ def explained(folder: Path, experiments: Iterable[str]) -> list[Table]:
         )
         for name, of in found.items()
     ]
+
+
+def earlier(report: Mapping[str, Any], models: Sequence[Path], runs: int, name: str) -> str:
+    """What to say of a report of `flows.explain` that is of other models than the metrics are.
+
+    models: those at hand. Where there are none, as many `runs` count as the same ones.
+    """
+    same = report["runs"] == runs
+    if models:
+        same = report["models"] == [file_hash(path) for path in models]
+    return "" if same else f", of other models than these: `python -m flows.explain {name}`"
 
 
 def paper_figures(folder: Path) -> list[tuple[str, Markup]]:

@@ -1,12 +1,23 @@
 """What the page of a pipeline run shows, as Markdown."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasks.classes import CLASSES
-from tasks.report.tables import confusion_shares
+from tasks.report.tables import METRIC_NAMES, confusion_shares, interval, markdown
+
+
+def metric_table(folder: Path) -> str:
+    """Every metric with its interval, of each experiment in `metrics/`, mean over runs."""
+    lines = []
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        values = [interval(content[metric]) for metric in METRIC_NAMES]
+        lines.append([path.stem, str(content["runs"]), *values])
+    return markdown(["experiment", "runs", *METRIC_NAMES.values()], lines)
 
 
 def confusion_table(rows: pd.DataFrame) -> str:

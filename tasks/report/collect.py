@@ -57,7 +57,9 @@ def write_tables(
         for (model, sampling, split), path in paths.items()
         if split == "image" and (model, sampling, "lesion") in paths
     }
-    (out / "tables.md").write_text(f"{tables(found, runs)}\n\n{gap_table(gaps)}\n")
+    (out / "tables.md").write_text(
+        f"{tables(found, runs)}\n\n{gap_table(gaps)}\n", encoding="utf-8"
+    )
     header = ["experiment", "split", "runs", *METRIC_NAMES.values()]
     lines, together = [], []
     for name, split in splits:
@@ -71,7 +73,8 @@ def write_tables(
         f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
         "The runs' probabilities averaged, as `flows.predict` does (more runs make a better mean: "
         "compare rows of as many):\n\n"
-        f"{markdown(header, together)}\n"
+        f"{markdown(header, together)}\n",
+        encoding="utf-8",
     )
 
 

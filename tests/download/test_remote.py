@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
+from conftest import RECORD
 from host import (
     BODY,
     METADATA,
@@ -32,7 +34,6 @@ from tasks.download import remote
 from tasks.download.remote import DownloadError, fetch, list_files
 
 ROOT = Path(__file__).parents[2]
-HAM10000 = ROOT / "../shared/ham10000"
 
 
 pytestmark = pytest.mark.usefixtures("waits")
@@ -342,9 +343,9 @@ def test_web_folder_without_all(host: Host, tmp_path: Path) -> None:
         list_files(host.url, tmp_path)
 
 
-@pytest.mark.skipif(not HAM10000.is_dir(), reason="the data set is not on this machine")
+@pytest.mark.skipif(not RECORD.is_dir(), reason="needs HAM10000")
 def test_the_real_folder(tmp_path: Path) -> None:
-    files = list_files("../shared/ham10000", ROOT)
+    files = list_files(os.path.relpath(RECORD, ROOT), ROOT)
     assert [file.name for file in files] == list(remote.FILES)
     for file in files:
         fetch(file, tmp_path / file.name, tmp_path / "partial")

@@ -21,7 +21,7 @@ METRICS: dict[str, Any] = {
 
 def made(**changes: Any) -> str:
     arguments: dict[str, Any] = {"setup": SETUP, "facts": FACTS, "metrics": METRICS}
-    options: dict[str, Any] = {"runs": 3, "sha256": "0" * 64, "made_up": False}
+    options: dict[str, Any] = {"runs": 3, "sha256": "0" * 64, "source": "dataverse"}
     known = {**arguments, **options, **changes}
     return card("optimized", known.pop("setup"), known.pop("facts"), known.pop("metrics"), **known)
 
@@ -50,7 +50,8 @@ def test_it_says_what_the_model_is_for_and_how_good_it_is() -> None:
         ({"facts": FACTS | {"clinical": True}}, "sex: 1 female, 2 male; site: 1 abdomen"),
         ({"facts": FACTS | {"clinical": True}}, '"clinical": np.zeros((1, 3), np.int64)'),
         ({"setup": SETUP | {"split": "image"}}, "better than they are"),
-        ({"made_up": True}, "**Trained on made-up lesions**"),
+        ({"source": "synthetic"}, "**Trained on made-up lesions**"),
+        ({"source": "/our/images"}, "another source than HAM10000's record"),
         ({"runs": 2}, "Test fold, mean over single runs, 95% interval"),
         ({"runs": 2}, "| accuracy | .766 (.744–.790) |"),
         ({"metrics": {}}, "has not been evaluated"),
@@ -58,6 +59,13 @@ def test_it_says_what_the_model_is_for_and_how_good_it_is() -> None:
 )
 def test_it_says_what_is_special(changes: dict[str, Any], words: str) -> None:
     assert words in made(**changes)
+
+
+@pytest.mark.parametrize("source", ["synthetic", "/our/images"])
+def test_other_images_are_not_called_ham10000(source: str) -> None:
+    text = made(source=source)
+    for words in ("CC BY-NC", "Austria", "Tschandl"):
+        assert words not in text
 
 
 def test_its_example_is_python() -> None:

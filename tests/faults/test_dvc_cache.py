@@ -6,12 +6,14 @@ The tasks' own cache: test_models.py, tests/test_cache.py.
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from conftest import dvc, python, repro
+from dvc.lock import make_lock
 
-from flows.inputs import md5, refuse_damaged
+from flows.inputs import LOCK, md5, refuse_damaged, stages_of_lock
 from flows.scratch import change_params
 from tasks.cache import file_hash
 from tasks.errors import UserError
@@ -77,6 +79,23 @@ def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) ->
         corrupted = pytest.raises(UserError, match=r"--single-item preprocess` makes it anew")
     with corrupted:
         refuse_damaged(address)
+
+
+def test_lock_that_dvc_is_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so in pieces, with its repository locked; half of it may be sound YAML."""
+    monkeypatch.chdir(tmp_path)
+    stages = "stages:\n  download:\n    cmd: a\n  preprocess:\n    cmd: b\n"
+    LOCK.write_text(stages[: stages.index("  preprocess")])
+    Path(".dvc/tmp").mkdir(parents=True)
+    dvc_at_work = make_lock(".dvc/tmp/lock", tmp_dir=".dvc/tmp")
+    dvc_at_work.lock()
+
+    def finish() -> None:
+        LOCK.write_text(stages)
+        dvc_at_work.unlock()
+
+    threading.Timer(0.3, finish).start()
+    assert set(stages_of_lock()) == {"download", "preprocess"}
 
 
 def test_missing(project: Path) -> None:

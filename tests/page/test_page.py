@@ -15,7 +15,8 @@ from conftest import python
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tasks.page.page import EXPLAINED
+from tasks.cache import file_hash
+from tasks.page.page import EXPLAINED, earlier
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SERIOUS = {"serious", "critical"}
@@ -28,10 +29,12 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(built, project, symlinks=True)
     share = {"mean": 0.375, "low": 0.25, "high": 0.5}
     part = {"images": 7, **dict.fromkeys(EXPLAINED, share)}
-    found = {"runs": 2, **part, "classes": {"mel": {**part, "images": 3}}}
+    models = [file_hash(project / f"models/baseline/seed-{seed}/model.keras") for seed in (0, 1)]
+    found = {"models": models, "runs": 2, **part, "classes": {"mel": {**part, "images": 3}}}
     (project / "reports/explain").mkdir()
     (project / "reports/explain/baseline.json").write_text(json.dumps(found))
-    done = python(project, "-m", "flows.page", "--pictures", "3")
+    # A mirror that is named on this machine does not make real what is made up.
+    done = python(project, "-m", "flows.page", "--pictures", "3", LESIONFLOW_SOURCE="/mirror")
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == "reports/index.html"
     return project
@@ -44,6 +47,8 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
     )
     assert f"<code>{head.stdout.strip()}</code>" in text
     assert "These lesions are <strong>made up</strong>" in text
+    for words in ("CC BY-NC", "Pictures of real lesions", "Austria"):
+        assert words not in text
     assert (written / "params.yaml").read_text().splitlines()[-1] in text
     metrics = json.loads((written / "metrics/baseline.json").read_text())
     accuracy = f"{metrics['accuracy']['mean']:.3f}".removeprefix("0")
@@ -62,6 +67,17 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
         row = re.search(rf'<th scope="row">{name}</th><td>{images}</td>(.*?)</tr>', text)
         assert row is not None
         assert row[1] == "<td>.375 (.250–.500)</td>" * len(EXPLAINED)
+
+
+def test_explanation_of_other_models_is_told() -> None:
+    report = {"runs": 2, "models": ["0" * 64]}
+    assert earlier(report, [], 2, "baseline") == ""
+    told = ", of other models than these: `python -m flows.explain baseline`"
+    assert earlier(report, [], 50, "baseline") == told
+    assert earlier(report, [Path(__file__)], 2, "baseline") == told
+    assert (
+        earlier({"runs": 2, "models": [file_hash(Path(__file__))]}, [Path(__file__)], 2, "") == ""
+    )
 
 
 def test_page_needs_nothing_from_elsewhere(written: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, RECORD
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -20,7 +20,6 @@ from tasks.preprocess.decode import decode, scale
 from tasks.preprocess.shards import decode_shard, gather, shards
 from tasks.settings import load
 
-HAM10000 = Path(__file__).parents[3] / "shared/ham10000"
 WIDTH, HEIGHT = 40, 30
 
 
@@ -72,9 +71,9 @@ def test_any_size_is_close_to_plain_lanczos(size: tuple[int, int]) -> None:
             assert np.abs(scale(image, WIDTH, HEIGHT) - plain(content)).mean() < 1
 
 
-@pytest.mark.skipif(not HAM10000.exists(), reason="needs HAM10000")
+@pytest.mark.skipif(not RECORD.exists(), reason="needs HAM10000")
 def test_real_images_are_close_to_plain_lanczos() -> None:
-    with zipfile.ZipFile(HAM10000 / "HAM10000_images_part_1.zip") as members:
+    with zipfile.ZipFile(RECORD / "HAM10000_images_part_1.zip") as members:
         names = [name for name in members.namelist() if name.endswith(".jpg")]
         for name in names[:: len(names) // 20]:
             content = members.read(name)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from params import EXPERIMENT, PARAMS, written
 
-from tasks.settings import MODELS, SAMPLERS, SOURCE_VARIABLE, load
+from tasks.settings import MODELS, SAMPLERS, SOURCE_VARIABLE, SettingsError, load
 
 
 def test_committed_params_load() -> None:
@@ -33,10 +33,20 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
 def test_source_of_this_machine_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = load(PARAMS)
     monkeypatch.setenv(SOURCE_VARIABLE, "/mirror")
-    assert load(PARAMS).download.source == "/mirror"
-    assert load(PARAMS).model_dump(exclude={"download"}) == plain.model_dump(exclude={"download"})
+    assert load(PARAMS).download.location == "/mirror"
+    assert load(PARAMS) == plain, "it is no setting"
     monkeypatch.setenv(SOURCE_VARIABLE, "")
-    assert load(PARAMS) == plain
+    assert load(PARAMS).download.location == plain.download.source
+
+
+def test_made_up_lesions_have_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or `make demo` would train on real lesions, and call them made up."""
+    monkeypatch.setenv(SOURCE_VARIABLE, "/mirror")
+    demo = written(tmp_path, {"download": {"source": "synthetic"}})
+    assert load(demo).download.location == "synthetic"
+    monkeypatch.setenv(SOURCE_VARIABLE, "synthetic")
+    with pytest.raises(SettingsError, match="another set of images"):
+        load(PARAMS)
 
 
 def test_first_experiment_that_trains_as_shared_is_set_beside_the_papers(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import RECORD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from tasks.classes import FOLDS
 from tasks.split.folds import assign, split_images
 from tasks.split.lesions import SAME_LESION
 
-METADATA = Path(__file__).parents[3] / "shared/ham10000/HAM10000_metadata.csv"
+METADATA = RECORD / "HAM10000_metadata.csv"
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 LESIONS = {"akiec": 40, "bcc": 60, "bkl": 100, "df": 40, "mel": 100, "nv": 400, "vasc": 40}
 

@@ -1,16 +1,15 @@
 """Which images show one lesion: the published pairs, and chains of them."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from conftest import RECORD
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.split.lesions import SAME_LESION, join_lesions
 
 CHECKSUM = 15552959020  # of the pairs as printed
-METADATA = Path(__file__).parents[3] / "shared/ham10000/HAM10000_metadata.csv"
+METADATA = RECORD / "HAM10000_metadata.csv"
 
 
 def test_the_18_pairs_are_the_published_ones() -> None:
