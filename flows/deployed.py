@@ -25,6 +25,7 @@ from tasks.report.artifacts import confusion_tables, metric_table
 from tasks.settings import SOURCE_VARIABLE, load
 from tasks.slots import jobs as usual_jobs
 
+METRICS = Path("metrics")
 SCRATCH = Path(".cache/scratch")
 
 
@@ -58,7 +59,8 @@ def bring_up_to_date(
         with open_repo() as repo:
             graph = read_graph(repo, targets)
         run_dag(graph, force=force, jobs=jobs or usual_jobs())
-    show("metrics", metric_table(Path("metrics")))
+    if any(METRICS.glob("*.json")):  # not where `targets` are earlier stages
+        show("metrics", metric_table(METRICS))
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")

@@ -125,7 +125,7 @@ def test_run_of_early_stages_alone_has_no_table_to_show(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project)
-    shutil.rmtree("reports")
+    shutil.rmtree("metrics")
     monkeypatch.setattr(deployed, "run_dag", lambda *_, **__: None)
     shown = {}
     monkeypatch.setattr(deployed, "show", lambda key, text: shown.update({key: text}))
