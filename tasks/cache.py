@@ -142,14 +142,20 @@ def whole(path: Path) -> Iterator[Path]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f"{PART}*-{glob.escape(path.name)}"):
-            pid, _, name = left.name.removeprefix(PART).partition("-")
-            if name == path.name and (left == beside or not psutil.pid_exists(int(pid))):
+            pid, name = pid_and_rest(left, PART)
+            if name == path.name and (left == beside or not psutil.pid_exists(pid)):
                 left.unlink(missing_ok=True)
         try:
             yield beside
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def pid_and_rest(path: Path, prefix: str) -> tuple[int, str]:
+    """The process whose unfinished work `path` is, by its name, and what follows in the name."""
+    pid, _, rest = path.name.removeprefix(prefix).partition("-")
+    return int(pid), rest
 
 
 def leave_only(folder: Path, names: Iterable[str]) -> None:
@@ -350,7 +356,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 def sweep() -> None:
     """Remove the unfinished work of this machine's processes that were killed."""
     for folder in STORE.glob(f"{WORK}*"):
-        if not psutil.pid_exists(int(folder.name.removeprefix(WORK).split("-")[0])):
+        if not psutil.pid_exists(pid_and_rest(folder, WORK)[0]):
             shutil.rmtree(folder, ignore_errors=True)
 
 

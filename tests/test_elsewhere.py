@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import PROJECT, SMALL, dvc, python
+from conftest import PROJECT, SMALL, commit, dvc, python
 from dvc.utils.serialize import load_yaml
 from moto.server import ThreadedMotoServer
 from prefect.client.schemas.objects import FlowRun
@@ -109,8 +109,7 @@ def test_push_and_pull_run_nothing_on_a_fresh_clone(
     project: Path, bucket: str, tmp_path: Path
 ) -> None:
     """As README.md has it: an S3 bucket as DVC remote, without Prefect."""
-    for command in (["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm."]):
-        subprocess.run(["git", *command], cwd=project, check=True)
+    commit(project)
     fresh = clone(project, tmp_path / "fresh", bucket)
     (project / ".dvc" / "config.local").write_bytes((fresh / ".dvc" / "config.local").read_bytes())
     assert dvc(project, "push").returncode == 0
@@ -183,17 +182,12 @@ def test_clone_goes_to_a_commit_that_has_what_was_made_in_it(
 ) -> None:
     """A worker ran `infer`, and its results were then committed."""
     made = Path("predictions/baseline.parquet")
-    mine = ["-c", "user.name=t", "-c", "user.email=t@t"]
     worker = tmp_path / "worker"
-    for command in (
-        ["add", "-A"],
-        ["rm", "-q", "--cached", str(made)],
-        [*mine, "commit", "-qm."],
-        ["clone", "-q", ".", str(worker)],
-        ["add", str(made)],
-        [*mine, "commit", "-qm."],
-    ):
-        subprocess.run(["git", *command], cwd=project, check=True)
+    results = (project / made).rename(tmp_path / "results")
+    commit(project)
+    git("clone", "-q", str(project), str(worker))
+    results.rename(project / made)
+    commit(project)
     (worker / made).parent.mkdir(exist_ok=True)
     (worker / made).write_bytes(b"made here")
     (worker / "notes.txt").write_text("somebody's own")

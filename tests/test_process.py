@@ -18,6 +18,7 @@ from tasks.errors import UserError
 
 # What the tests call in a child, as "package.module:name".
 HERE = "test_process"
+SEARCH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
 
 
 @pytest.fixture(autouse=True)
@@ -67,10 +68,9 @@ def test_child_has_one_thread_whatever_its_parent_s_main_module_imports(tmp_path
         f"if __name__ == '__main__':\n    process.call('{HERE}:threads', report=print)\n"
     )
     surroundings = {name: text for name, text in os.environ.items() if "_NUM_" not in name}
-    search = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
     done = subprocess.run(
         [sys.executable, tmp_path / "main.py"],
-        env={**surroundings, "PYTHONPATH": search},
+        env={**surroundings, "PYTHONPATH": SEARCH},
         capture_output=True,
         text=True,
     )
@@ -99,9 +99,8 @@ def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
         "from pathlib import Path; from tasks import process;"
         f"process.call('{HERE}:sleep', path=Path('{tmp_path}/pid'))"
     )
-    search = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])
     parent = subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": search}
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": SEARCH}
     )
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         time.sleep(0.05)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.classes import CLASSES
-from tasks.report.tables import METRIC_NAMES, confusion_shares, interval, markdown
+from tasks.report.collect import intervals
+from tasks.report.tables import METRIC_NAMES, confusion_shares, markdown
 
 
 def metric_table(folder: Path) -> str:
@@ -15,8 +16,7 @@ def metric_table(folder: Path) -> str:
     lines = []
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        values = [interval(content[metric]) for metric in METRIC_NAMES]
-        lines.append([path.stem, str(content["runs"]), *values])
+        lines.append([path.stem, str(content["runs"]), *intervals(content)])
     return markdown(["experiment", "runs", *METRIC_NAMES.values()], lines)
 
 
