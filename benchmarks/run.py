@@ -48,7 +48,7 @@ class Name(StrEnum):
 def main(
     names: Annotated[list[Name] | None, typer.Argument(help="All of them by default.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Once, on few made-up lesions.")] = False,
-    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
     output: Annotated[
         Path, typer.Option(help="A folder for results.md and growth.svg; not if quick.")
     ] = HERE,

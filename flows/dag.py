@@ -16,16 +16,15 @@ from pathlib import Path
 import networkx
 import psutil
 import typer
-from dvc.lock import make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import Stage
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from flows.inputs import TEMPORARY, lock_of_dvc
 from tasks.errors import UserError
 
 ALONE = Path(".prefect/pipeline.lock")
-RWLOCK = Path(".dvc/tmp/rwlock")
 
 Graph = Mapping[str, frozenset[str]]
 """Address of each stage (`train@baseline`) and the addresses that it depends on."""
@@ -123,16 +122,17 @@ def sort_lock(lock: Path, order: Iterable[str]) -> None:
             content["stages"] = {address: content["stages"][address] for address in wanted}
 
 
-def forget_dead_locks(rwlock: Path = RWLOCK) -> None:
+def forget_dead_locks() -> None:
     """Remove DVC's table of paths in use when none of the processes in it can still run.
 
     DVC itself drops entries of processes that are gone, but takes a new process with the number of
     one that was killed for the old one, which in a container happens soon. And it stops at a table
     that a killed process left half written; while this holds the table's lock, nobody writes it.
     """
+    rwlock = TEMPORARY / "rwlock"
     if not rwlock.exists():
         return
-    with make_lock(str(rwlock.with_name("rwlock.lock")), tmp_dir=str(rwlock.parent)):
+    with lock_of_dvc("rwlock.lock"):
         try:
             table = json.loads(rwlock.read_text())
         except (FileNotFoundError, json.JSONDecodeError):

@@ -33,7 +33,12 @@ def download(settings: Settings) -> None:
             download_file.submit(
                 RAW,
                 label=file.name,
-                unkeyed={"location": file.location, "size": file.size, "report": bar.part().reach},
+                unkeyed={
+                    "location": file.location,
+                    "size": file.size,
+                    "have": RAW / file.name,
+                    "report": bar.part().reach,
+                },
                 name=file.name,
                 digest=file.digest,
             )

@@ -26,20 +26,16 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.dag import hold_repo, open_repo
 from flows.inputs import LOCK, alike
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
-from flows.server import answering
+from flows.server import answering, refuse_nameless
 from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.git import GitError, git
-
-EMPTY = "schema: '2.0'\nstages: {}\n"
-"""A dvc.lock of no stage."""
 
 BUSY = Path(".dvc/tmp/elsewhere.lock")
 NAME = "elsewhere"
@@ -200,8 +196,7 @@ def check_elsewhere(pool: str) -> str:
     Raises UserError unless there are a server that workers reach, a DVC remote, the deployment on
     `pool`, and a commit with all code and settings.
     """
-    if not PREFECT_API_URL.value():
-        raise UserError("--pool needs a server that the workers reach too: set PREFECT_API_URL")
+    refuse_nameless("--pool needs a server that the workers reach too")
     with open_repo() as repo:
         if not repo.config["core"].get("remote"):
             raise UserError(
@@ -237,7 +232,7 @@ def reproduce_elsewhere(address: str, commit: str, *, force: bool) -> bool:
         entry = json.loads(ended_well(client, parameters))
     with hold_repo():
         if not LOCK.exists():
-            LOCK.write_text(EMPTY)
+            LOCK.write_text(lock_of({}), encoding="utf-8")
         with modify_yaml(str(LOCK)) as content:
             content["stages"][address] = entry
     with hold_repo() as repo:
@@ -252,7 +247,11 @@ def part_of_lock(address: str, makers: set[str]) -> str:
     """
     known = load_yaml(str(LOCK))["stages"] if LOCK.exists() else {}
     sent = makers.union(alike(address, known))
-    stages = {name: entry for name, entry in known.items() if name in sent}
+    return lock_of({name: entry for name, entry in known.items() if name in sent})
+
+
+def lock_of(stages: dict[str, Any]) -> str:
+    """A dvc.lock of these stages."""
     return str(dumps_yaml({"schema": "2.0", "stages": stages}))
 
 

@@ -1,5 +1,6 @@
 """How a command ends where something is wrong that its user can mend."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,24 @@ from tasks.errors import UserError
 def told(
     name: str, errors: tuple[type[Exception], ...] = (UserError,), code: int = 1
 ) -> Iterator[None]:
-    """Where the block raises one of `errors`, print `NAME: what is wrong` and exit with `code`."""
+    """Where the block raises one of `errors`, print `NAME: what is wrong` and exit with `code`.
+
+    So too where a file cannot be read or written, or whoever reads what is printed has had enough.
+    """
     try:
         yield
+        sys.stdout.flush()
     except errors as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        said = f"{name}: {error}"
+    except BrokenPipeError:
+        # Python flushes once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(code) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        said = f"{name}: {error.filename}: {error.strerror}"
+    else:
+        return
+    print(said, file=sys.stderr)
+    raise SystemExit(code)

@@ -12,30 +12,41 @@ from typing import Annotated, Any
 import typer
 
 from flows.errors import told
+from flows.inputs import refuse_older_metrics
 from tasks import process
 from tasks.cache import file_hash, whole
+from tasks.errors import UserError
 from tasks.export.card import card
 from tasks.predict.locate import read_metrics, trained
 from tasks.settings import load
 
 
 def export(experiment: str, folder: Path) -> dict[str, Any]:
-    """Write `model.onnx` and `README.md` into `folder`; what is to be said of the file."""
+    """Write `model.onnx` and `README.md` into `folder`; what is to be said of the file.
+
+    Raises UserError where there are no models, the metrics are of others, or another README.md is
+    there.
+    """
     settings = load()
     models = trained(experiment, settings.experiments)
+    target, about = folder / "model.onnx", folder / "README.md"
+    if about.exists() and not target.exists():
+        raise UserError(f"{about} is there, and of something else: name another --folder")
+    metrics = read_metrics(Path(), experiment)
+    if metrics:
+        refuse_older_metrics(experiment)
     facts: dict[str, Any] = {}
-    target = folder / "model.onnx"
     process.call("tasks.export.onnx:export", report=facts.update, models=models, target=target)
     text = card(
         experiment,
         settings.experiments[experiment].model_dump(),
         facts,
-        read_metrics(Path(), experiment),
+        metrics,
         runs=len(models),
         sha256=file_hash(target),
         source=settings.download.source,
     )
-    with whole(folder / "README.md") as beside:
+    with whole(about) as beside:
         beside.write_text(text, encoding="utf-8")
     return facts
 

@@ -7,11 +7,14 @@ status` says that all is up to date. What a stage then computed would be a wrong
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dvc.lock import make_lock
+from dvc.config import Config
+from dvc.lock import LockBase, make_lock
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tasks.errors import UserError
 
@@ -58,15 +61,45 @@ def refuse_damaged(address: str | None) -> None:
         raise UserError(fault)
 
 
+def refuse_older_metrics(experiment: str) -> None:
+    """Raise UserError where metrics/ has an experiment's from before its models, by dvc.lock.
+
+    Whoever only asks the models may not be allowed to take DVC's lock, and does without.
+    """
+    try:
+        stages = stages_in(LOCK.read_text(encoding="utf-8"))
+    except (FileNotFoundError, YAMLError):  # DVC is writing it
+        return
+    chain = [stages.get(f"{name}@{experiment}", {}) for name in ("train", "infer", "evaluate")]
+    for before, after in pairwise(chain):
+        made = {out["path"]: out["md5"] for out in before.get("outs", [])}
+        if any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in after.get("deps", [])):
+            raise UserError(
+                f"metrics/{experiment}.json is of other models than those in models/{experiment}: "
+                f"`dvc repro evaluate@{experiment}` brings them together"
+            )
+
+
 def stages_of_lock() -> dict[str, Any]:
     """Read dvc.lock while no DVC writes it, in pieces, as when a stage beside this one ends.
 
     A DVC that runs a stage has its repository's lock free for as long as the stage works.
     """
-    TEMPORARY.mkdir(parents=True, exist_ok=True)
-    with make_lock(str(TEMPORARY / "lock"), tmp_dir=str(TEMPORARY), wait=True):
+    with lock_of_dvc("lock"):
         text = LOCK.read_text(encoding="utf-8")
+    return stages_in(text)
+
+
+def stages_in(text: str) -> dict[str, Any]:
+    """The stages of a dvc.lock."""
     return (YAML(typ="safe").load(text) or {}).get("stages", {})
+
+
+def lock_of_dvc(name: str) -> LockBase:
+    """One of the locks that DVC has in TEMPORARY, of the kind that its settings ask for."""
+    TEMPORARY.mkdir(parents=True, exist_ok=True)
+    hard = Config(str(TEMPORARY.parent))["core"].get("hardlink_lock", False)
+    return make_lock(str(TEMPORARY / name), str(TEMPORARY), hardlink_lock=hard, wait=True)
 
 
 def damaged(address: str, stages: dict[str, Any]) -> str:

@@ -29,7 +29,8 @@ def oversample(settings: Settings, sampling: str) -> None:
             split=Path(f"data/splits/{protocol}.csv"),
             sampler=f"tasks.oversample.samplers.{variant.sampler}:sample",
             settings=dict(variant.model_extra or {}),
-            name=f"{protocol}-{sampling}",
+            protocol=str(protocol),
+            sampling=sampling,
         )
         for protocol in Protocol
     ]

@@ -17,6 +17,7 @@ import pandas as pd
 import typer
 
 from flows.errors import told
+from flows.inputs import refuse_older_metrics
 from tasks import process
 from tasks.cache import whole
 from tasks.clinical import SITES, clinical_codes
@@ -62,22 +63,24 @@ def choose(clinical: bool) -> str:
 def known(models: list[Path], clinical: bool) -> Operation:
     """Temperatures and operating points of the models' experiment, if it has any.
 
-    clinical: whether clinical columns are known.
+    clinical: whether clinical columns are known. Raises UserError where they are of other models.
     """
     seeds = seeds_of(models)
     if seeds is None:
         return Operation()
-    return operation(*metrics_beside(models[0]), seeds, clinical=clinical)
+    experiment, metrics = metrics_beside(models[0])
+    if metrics and models[0].absolute().parents[3] == Path.cwd():
+        refuse_older_metrics(experiment)
+    return operation(experiment, metrics, seeds, clinical=clinical)
 
 
 def codes(age: float | None, sex: str | None, localization: str | None) -> list[int] | None:
     """Clinical codes; None where nothing is known."""
-    if age is None and sex is None and localization is None:
-        return None
     if localization is not None and localization not in SITES:
         raise UserError(f"unknown localization {localization!r}; one of {', '.join(SITES)}")
     row = {"age": [age], "sex": [sex], "localization": [localization]}
-    return [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
+    codes = [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
+    return codes if any(codes) else None
 
 
 @contextmanager
@@ -93,15 +96,24 @@ def target(output: Path | None) -> Iterator[IO[str]]:
         raise UserError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-def refuse_among(folder: Path, sources: list[Source]) -> None:
-    """Raise UserError where a drawing in `folder` could take the place of somebody's picture."""
+def but_drawings(folder: Path, sources: list[Source]) -> list[Source]:
+    """Without what an earlier run drew into `folder`, which may lie among the images.
+
+    Raises UserError where a drawing could take the place of somebody's picture there.
+    """
     from tasks.explain.draw import is_drawing  # loads matplotlib
 
+    sources = [it for it in sources if not (lies_in(it.path, folder) and is_drawing(it.path))]
     named = {source.stem.lower() for source in sources}
     for path in sorted(folder.glob("*")):
         at_risk = path.suffix.lower() == ".png" or path.stem.lower() in named
         if at_risk and path.is_file() and not is_drawing(path):
             raise UserError(f"--explain {folder}: {path} is there; name another folder")
+    return sources
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def run(
@@ -119,7 +131,7 @@ def run(
     sources, wrong = find_all(names)
     faults = len(wrong)
     if explain is not None:
-        refuse_among(explain, sources)
+        sources = but_drawings(explain, sources)
     for fault in wrong:
         print(fault, file=sys.stderr)
     with target(output) as stream:
@@ -168,8 +180,10 @@ def main(
         Path | None, typer.Option(help="A folder to draw into: each image beside its Grad-CAM.")
     ] = None,
     age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
-    sex: Annotated[Sex | None, typer.Option()] = None,
-    localization: Annotated[str | None, typer.Option(help="Where on the body.")] = None,
+    sex: Annotated[Sex | None, typer.Option(help="Of the patient.")] = None,
+    localization: Annotated[
+        str | None, typer.Option(help=f"Where on the body: {', '.join(SITES)}.")
+    ] = None,
 ) -> None:
     """Say which of seven lesions images show. Not for diagnosis."""
     with told("predict"):

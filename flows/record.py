@@ -1,5 +1,6 @@
 """Where files of the record are: what `download` fetched, or the folder that it would take."""
 
+import os
 from pathlib import Path
 
 from tasks.download.remote import METADATA
@@ -10,7 +11,8 @@ from tasks.settings import SOURCE_VARIABLE
 def first_with(name: str, source: str) -> Path | None:
     """The first of both folders that has the file. source: `Download.location`."""
     folders = [Path("data/raw"), Path(source)]
-    return next((folder for folder in folders if (folder / name).is_file()), None)
+    # Of a folder that may not be looked into Path.is_file raises.
+    return next((folder for folder in folders if os.path.isfile(folder / name)), None)
 
 
 def record_folder(source: str) -> Path:

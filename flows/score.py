@@ -101,6 +101,16 @@ def table(content: dict[str, Any]) -> str:
     return f"{markdown(['', *BOTH.values()], lines)}\n\n{markdown(header, of_classes)}"
 
 
+def summary(content: dict[str, Any]) -> str:
+    """What is printed."""
+    without = ", age, sex and localization withheld" if content["withheld"] else ""
+    official = interval(content["averaged"]["balanced_accuracy"])
+    return (
+        f"{content['images']} images, {content['models']} models{without}\n\n{table(content)}\n\n"
+        f"ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: {official}"
+    )
+
+
 def main(
     model: Annotated[str, typer.Argument(help="An experiment, a folder of models, or a .keras.")],
     images: Annotated[Path, typer.Argument(help="A folder or a zip archive.")],
@@ -110,20 +120,15 @@ def main(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON file to write too.")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Of the lesions.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score a model on labelled images, as ISIC 2018 Task 3 does and with intervals."""
     with told("score"):
         content = score(model, images, truth, lesions, resamples, seed)
+        print(summary(content))
         if output:
             with whole(output) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n")
-    official = content["averaged"]["balanced_accuracy"]
-    without = ", age, sex and localization withheld" if content["withheld"] else ""
-    print(f"{content['images']} images, {content['models']} models{without}\n\n{table(content)}\n")
-    print(
-        f"ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: {interval(official)}"
-    )
 
 
 if __name__ == "__main__":

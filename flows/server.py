@@ -137,6 +137,12 @@ def of_database(said: str) -> str:
     )
 
 
+def refuse_nameless(fault: str) -> None:
+    """Raise UserError of `fault` and its remedy unless PREFECT_API_URL names a server."""
+    if not PREFECT_API_URL.value():
+        raise UserError(f"{fault}: set PREFECT_API_URL")
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Raise UserError where the block finds that the server is gone, or broken."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 from prefect import Flow
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.errors import told
 from flows.inputs import params_of, refuse_damaged, values_of
@@ -38,7 +39,8 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         refuse_unknown(settings, arguments)
         refuse_damaged(address)
         sweep()
-        with server():
+        # Prefect ends its thread of heartbeats by waiting for it, up to a second; nobody listens.
+        with server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             signed(flow).with_options(task_runner=task_runner())(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
         load()  # raises what is wrong where it is no longer sound

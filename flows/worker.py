@@ -16,11 +16,10 @@ from typing import Annotated
 
 import typer
 from prefect.cli import app
-from prefect.settings import PREFECT_API_URL
 
 from flows.errors import told
 from flows.runs import end_dead_runs
-from tasks.errors import UserError
+from flows.server import refuse_nameless
 
 CLONE_VARIABLE = "LESIONFLOW_CLONE"
 INTERVAL = 10  # seconds
@@ -39,8 +38,7 @@ def main(
 ) -> None:
     """Run what is due in POOL until Ctrl-C."""
     with told("worker"):
-        if not PREFECT_API_URL.value():
-            raise UserError("no server to take runs from: set PREFECT_API_URL")
+        refuse_nameless("no server to take runs from")
     os.environ[CLONE_VARIABLE] = str(Path.cwd())  # where prefect.yaml has stages run
     threading.Thread(target=look_after_runs, daemon=True).start()
     sys.argv[1:] = ["worker", "start", "--pool", pool]

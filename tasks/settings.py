@@ -4,10 +4,12 @@
 flow knows that settings exist.
 """
 
+import functools
 import importlib
 import inspect
 import os
 import reprlib
+import symtable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -255,6 +257,7 @@ class Settings(Section):
         cls, experiments: dict[str, Experiment], info: ValidationInfo
     ) -> dict[str, Experiment]:
         lines = input_faults("experiments", experiments, info.data.get("embed"))
+        lines += model_faults(experiments)
         variants = info.data.get("oversample")
         if variants is not None:  # else `oversample` has faults of its own
             lines += [
@@ -309,6 +312,31 @@ def input_faults(
         for name, item in items.items()
         if item.input not in known
     ]
+
+
+def model_faults(experiments: "Mapping[str, Experiment]") -> list[str]:
+    """Every `model` that makes nothing of its experiment's kind of input."""
+    lines = []
+    for name, setup in experiments.items():
+        function = "head" if setup.input.startswith(EMBEDDED) else "build"
+        if function not in names_in(setup.model):
+            able = [model for model in MODELS if function in names_in(model)]
+            lines.append(
+                f"experiments.{name}.model: {setup.model} has no `{function}`, which the input "
+                f"{setup.input} asks for; one of {', '.join(able)}"
+            )
+    return lines
+
+
+@functools.cache
+def names_in(model: str) -> frozenset[str]:
+    """What a model's module defines or imports; it is not run, since that loads TensorFlow."""
+    folder = Path(__file__).parent / "train/models"
+    module = next(
+        it for it in (folder / f"{model}.py", folder / model / "__init__.py") if it.exists()
+    )
+    table = symtable.symtable(module.read_text(encoding="utf-8"), str(module), "exec")
+    return frozenset(table.get_identifiers())
 
 
 def sampler_faults(name: str, variant: Variant) -> list[str]:

@@ -29,7 +29,7 @@ def cores() -> int:
 def jobs() -> int:
     """How many pieces of work run side by side: LESIONFLOW_JOBS, or else the number of cores."""
     value = os.environ.get(JOBS_VARIABLE) or str(cores())
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise UserError(f"{JOBS_VARIABLE} is {value!r}: must be a number of 1 or more")
     return int(value)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from filelock import FileLock
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows import scratch
@@ -43,21 +44,6 @@ SMALL = {
 """Settings of the small project: three experiments, both splits."""
 
 
-FIRST_HALF = ("test_dag", "test_elsewhere", "test_extension", "test_runners")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What one process runs under `make test` (pytest-xdist): a file, or one of two halves.
-
-    The halves are the files that need the small project, which each half builds once.
-    """
-    for item in items:
-        group = item.path.stem
-        if "built" in getattr(item, "fixturenames", ()):
-            group = "stages" if group in FIRST_HALF else "flows"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_other_source() -> None:
     """A mirror named on this machine is not what the tests mean."""
@@ -80,10 +66,19 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
-    """The small project after `dvc repro`. Not to be changed: see `project`."""
-    folder = tmp_path_factory.mktemp("built") / "project"
-    scratch.make_copy(PROJECT, folder, SMALL)
-    repro(folder)
+    """The small project after `dvc repro`, one for all processes of pytest-xdist.
+
+    Not to be changed, and no DVC to be run in it: see `project`.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, whole = base / "built" / "project", base / "built" / "whole"
+    with FileLock(base / "built.lock"):
+        if not whole.exists():
+            scratch.make_copy(PROJECT, folder, SMALL)
+            repro(folder)
+            whole.touch()
     return folder
 
 

@@ -97,7 +97,8 @@ def list_files(
     Raises
     ------
     DownloadError
-        Files or digests are missing (all of them named), or the server gives no such list.
+        Files or digests are missing (all of them named), the folder cannot be read, or the server
+        gives no such list.
     """
     if source == "dataverse":
         return _list_dataverse(dataverse.rstrip("/"))
@@ -107,6 +108,11 @@ def list_files(
         return _list_local_folder((root / source).resolve())
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise DownloadError(f"{source!r} is no path: {error}") from error
+    except OSError as error:
+        raise DownloadError(
+            f"{error.filename or source} cannot be read: {error.strerror}. Mend that, or name "
+            "another source."
+        ) from error
 
 
 def fetch(
@@ -139,7 +145,7 @@ def fetch(
         an answer that is not the file; too little space; a download of this file already going on;
         a local file that cannot be read, or a disk that cannot be written.
     """
-    if destination.is_file() and _digest(destination, file) == file.digest:
+    if holds(destination, file):
         return destination
     # With the digest in its name, what is left of one edition is not continued with another.
     part = partial / f"{file.name}.{file.digest.partition(':')[2][:12]}.part"
@@ -158,6 +164,11 @@ def fetch(
             f"{destination}: {error}. Mend that, and run again to go on."
         ) from error
     return destination
+
+
+def holds(path: Path, file: RemoteFile) -> bool:
+    """Whether the file at `path` is this file of the record."""
+    return path.is_file() and _digest(path, file) == file.digest
 
 
 # Listing

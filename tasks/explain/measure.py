@@ -12,7 +12,7 @@ from tasks.explain.energy import measure
 from tasks.explain.gallery import Gallery
 from tasks.explain.gradcam import explainer
 from tasks.explain.masks import Masks
-from tasks.predict.images import Source, read
+from tasks.predict.images import Source, naming, read
 from tasks.predict.models import ask, load_all, size_of
 
 BATCH = 32  # images held at a time
@@ -33,7 +33,8 @@ def explain(
     masks (tasks.explain.masks); pictures: a folder to draw into.
 
     Reports, of each batch, a table a model: `tasks.explain.energy.measure` at the size that the
-    models see, without masks an empty one. Raises UserError as `Masks`, `load_all` and `read` do.
+    models see, without masks an empty one. Raises UserError as `Masks` and `load_all` do, and where
+    an image cannot be read.
     """
     loaded = load_all(models)
     width, height = size_of(loaded[0])
@@ -42,7 +43,7 @@ def explain(
     found = Masks(masks, width, height) if masks else None
     for start in range(0, len(sources), BATCH):
         batch, codes = sources[start : start + BATCH], clinical[start : start + BATCH]
-        pixels = np.stack([read(source, width, height) for source in batch])
+        pixels = np.stack([pixels_of(source, width, height) for source in batch])
         said = np.stack([ask(model, pixels, codes) for model in loaded], axis=1)
         if gallery:
             gallery.draw(batch, pixels, codes, said)
@@ -54,3 +55,8 @@ def explain(
                 large = np.stack([enlarged(one, width, height) for one in heat])
                 tables.append(measure(large, lesion))
         report((len(batch), tables))
+
+
+def pixels_of(source: Source, width: int, height: int) -> NDArray[np.uint8]:
+    with naming(source):
+        return read(source, width, height)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.cache import cached
 from tasks.classes import TRAIN
+from tasks.errors import UserError
 from tasks.folds import read_fold
 from tasks.oversample.variant import write_variant
 
@@ -19,14 +20,21 @@ def oversample_fold(
     split: Path,
     sampler: str,
     settings: dict[str, Any],
-    name: str,
+    protocol: str,
+    sampling: str,
 ) -> None:
-    """Write what the sampler adds to the training fold of `split` as `<name>.npz`.
+    """Write what a sampler adds to the training fold of `split`, `<protocol>-<sampling>.npz`.
 
-    sampler: "module:function" (tasks.oversample.samplers); settings: its keywords.
+    sampler: "module:function" (tasks.oversample.samplers); settings: its keywords, those of
+    `sampling` in params.yaml.
+
+    Raises UserError, with that name, where the sampler cannot work on this fold.
     """
     module, function = sampler.split(":")
     sample = getattr(importlib.import_module(module), function)
     fold = read_fold(images, table, split, TRAIN)
-    added = sample(fold.images, fold.labels, fold.clinical, **settings)
-    write_variant(out / f"{name}.npz", added)
+    try:
+        added = sample(fold.images, fold.labels, fold.clinical, **settings)
+    except UserError as error:
+        raise UserError(f"oversample.{sampling}: {error}") from None
+    write_variant(out / f"{protocol}-{sampling}.npz", added)

@@ -53,6 +53,9 @@ def class_by_class(
     make: gives an imbalanced-learn sampler, one that makes a class's rows from that class alone,
     for `sampling_strategy` and `random_state`. It sees one class at a time and makes PIECE rows at
     a time, which costs a fraction of the memory that all of them at once do.
+
+    Pieces of one number have one state, whatever their class, and the second of seed 0 has that of
+    the first of seed 1: the draws of two classes, or of two seeds, are not independent.
     """
     counts = np.bincount(labels)
     rows, of = [np.empty((0, table.shape[1]), dtype)], [np.empty(0, np.int64)]
@@ -75,7 +78,7 @@ def class_by_class(
 def check_neighbours(setting: str, neighbours: int, labels: NDArray[np.int64]) -> None:
     """Raise UserError where a class has no more than `neighbours` images.
 
-    setting: the key of params.yaml that holds the number.
+    setting: the sampler's key in params.yaml that holds the number.
     """
     smallest = np.unique(labels, return_counts=True)[1].min()
     if smallest <= neighbours:

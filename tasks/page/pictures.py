@@ -10,7 +10,7 @@ import numpy as np
 from tasks.classes import CLASS_NAMES, CLASSES, TEST
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
 from tasks.explain.record import test_images
-from tasks.predict.images import picture
+from tasks.predict.images import naming, picture
 from tasks.report.tables import number
 
 LONGEST = 240  # pixels
@@ -29,7 +29,7 @@ def mistakes(predictions: Path, record: Path, split: Path, count: int) -> list[P
 
     predictions: its file; record: the folder with the archives; split: its CSV; count: at most.
 
-    Raises UserError as `test_images`, `read_predictions` and `picture` do.
+    Raises UserError as `test_images` and `read_predictions` do, and where an image cannot be read.
     """
     test = read_predictions(predictions, TEST)
     together = mean_of_runs(test.probabilities)
@@ -40,8 +40,9 @@ def mistakes(predictions: Path, record: Path, split: Path, count: int) -> list[P
     of_image = dict(zip(rows["image_id"], sources, strict=True))
     found = []
     for index in worst:
-        content = io.BytesIO()
-        picture(of_image[test.images[index]], LONGEST).save(content, "JPEG", quality=85)
+        content, source = io.BytesIO(), of_image[test.images[index]]
+        with naming(source):
+            picture(source, LONGEST).save(content, "JPEG", quality=85)
         address = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
         truth, taken = (CLASS_NAMES[CLASSES[side[index]]] for side in (test.truth, said))
         caption = f"{test.images[index]}: {truth}, taken for {taken} ({number(sure[index])})"

@@ -27,7 +27,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 
 
 class ImageError(UserError):
-    """A file cannot be read as an image; the message is the reason alone."""
+    """A file cannot be read as an image; the message is the reason alone: see `naming`."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,15 @@ class Source:
     def stem(self) -> str:
         """The name without folder and suffix: its image id."""
         return printable(Path(self.member or self.path).stem)
+
+
+@contextmanager
+def naming(source: Source) -> Iterator[None]:
+    """Put the file before the reason, where one that cannot be read is the end of the work."""
+    try:
+        yield
+    except ImageError as error:
+        raise UserError(f"{source}: {error}") from error
 
 
 def printable(name: str) -> str:

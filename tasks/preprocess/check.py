@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from tasks.classes import CLASSES
+from tasks.clinical import SEXES, SITES
 from tasks.errors import UserError
 
 METADATA = "HAM10000_metadata.csv"
@@ -119,6 +120,13 @@ def row_faults(raw: pd.DataFrame, age: "pd.Series[float]") -> list[tuple[Hashabl
         ),
         (~raw["dx"].isin(CLASSES), f"dx {{dx!r}} is none of {', '.join(CLASSES)}"),
         ((raw["age"] != "") & ~age.between(0, 120), "age {age!r} is no number of years"),
+        *(  # read as "not known", other words would be missing in silence
+            (
+                ~raw[column].isin(["", *words]),
+                f"{column} {{{column}!r}} is none of {', '.join(words)}",
+            )
+            for column, words in (("sex", SEXES), ("localization", SITES))
+        ),
     ]
     return [
         (line, text.format_map(row)) for bad, text in checks for line, row in raw[bad].iterrows()
@@ -223,7 +231,7 @@ def header_fault(stream: IO[bytes]) -> str | None:
         # Pillow warns of many pixels, and refuses only twice as many.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(stream, formats=SIGNATURES) as image:
-            if image.format != "JPEG":
+            if image.format not in ("JPEG", "MPO"):  # with smaller copies after it, as of a camera
                 return f"is {image.format}, not JPEG"
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
                 raise Image.DecompressionBombError

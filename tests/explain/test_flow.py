@@ -86,6 +86,18 @@ def test_committed_maps_rest_on_the_lesion(name: str) -> None:
     assert content["gain_over_another"]["low"] > 0
 
 
+def test_damaged_image_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.make(Path("models"), kinds=("plain",))
+    Path("models/plain").rename("models/optimized")
+    with zipfile.ZipFile("data/raw/HAM10000_images_part_1.zip", "w") as archive:
+        for n in range(NUMBER):
+            archive.writestr(f"I{n}.jpg", b"no image")
+    with pytest.raises(SystemExit):
+        explain.main("optimized")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("explain: data/raw/HAM10000_images_part_1.zip/I0.jpg: no JPEG, PNG")
+
+
 def test_portraits_are_laid_on_their_side_with_their_masks(project: Path) -> None:
     record(Path("data/raw"), (40, 60))
     tiny.make(Path("models"), kinds=("plain",), seeds=1)

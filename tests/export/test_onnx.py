@@ -65,6 +65,20 @@ def test_flow_writes_the_card_beside(
     assert file_hash(folder / "model.onnx") in (folder / "README.md").read_text()
 
 
+def test_readme_of_something_else_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    Path("models/optimized/seed-0").mkdir(parents=True)
+    Path("models/optimized/seed-0/model.keras").touch()
+    Path("README.md").write_text("Ours")
+    with pytest.raises(SystemExit):
+        flow.main("optimized", folder=Path())
+    assert "README.md is there, and of something else: name another" in capsys.readouterr().err
+    assert Path("README.md").read_text() == "Ours"
+
+
 def export_strictly(*, models: list[Path], target: Path, report: Any) -> None:
     """In a child: with a tolerance that no arithmetic keeps."""
     from tasks.export import onnx as module

@@ -6,6 +6,7 @@ tests/download has how a download goes on, and what a folder or Dataverse may la
 import errno
 import hashlib
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -31,7 +32,7 @@ from flows import download as stage
 from tasks.cache import STORE
 from tasks.download import remote
 from tasks.download.remote import DownloadError, RemoteFile, fetch, list_files
-from tasks.settings import load
+from tasks.settings import Settings, load
 
 LATE = formatdate(time.time() + 9999, usegmt=True)
 HTML = {"Content-Type": "text/html;charset=utf-8"}
@@ -236,6 +237,7 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
         pytest.param("http://127.0.0.1:99999", id="no such port"),
         pytest.param("a\0b", id="NUL in a path"),
         pytest.param("\ud800", id="half a surrogate pair"),
+        pytest.param("a" * 300, id="endless name"),
         pytest.param("nowhere", id="no such folder"),
         pytest.param("/dev/null", id="no folder"),
     ],
@@ -279,6 +281,37 @@ def break_off(host: Host) -> None:
     host.faults = [Fault(), Fault(404)]
 
 
+def serve(host: Host, first: bytes) -> None:
+    """A record whose first archive has this content."""
+    bodies = {name: name.encode() * 9 for name in (PART_2, METADATA, SEGMENTATIONS)}
+    bodies[PART_1] = first
+    host.bodies = {f"/record/{name}": body for name, body in bodies.items()}
+    host.bodies["/record/SHA256SUMS"] = sha256sums(bodies).encode()
+
+
+def served(host: Host) -> Settings:
+    """The settings with that record as the source."""
+    settings = load(PROJECT / "params.yaml")
+    source = settings.download.model_copy(update={"source": f"{host.url}/record"})
+    return settings.model_copy(update={"download": source})
+
+
+def test_what_is_here_is_not_fetched_again_for_changed_code(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str
+) -> None:
+    """Then the tasks' cache knows nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    serve(host, BODY)
+    stage.download(served(host))
+    shutil.rmtree(STORE)
+    (stage.RAW / PART_2).write_bytes(b"damaged")
+    del host.asked[:]
+    stage.download(served(host))
+    assert len(host.asked) == 2, "SHA256SUMS, and what is damaged"
+    assert (stage.RAW / PART_1).read_bytes() == BODY
+    assert (stage.RAW / PART_2).read_bytes() == PART_2.encode() * 9
+
+
 def test_stage_keeps_the_last_record_and_a_repair_completes(
     host: Host,
     tmp_path: Path,
@@ -286,29 +319,21 @@ def test_stage_keeps_the_last_record_and_a_repair_completes(
     prefect_server: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = load(PROJECT / "params.yaml")
-    source = settings.download.model_copy(update={"source": f"{host.url}/record"})
-    settings = settings.model_copy(update={"download": source})
-
-    def serve(first: bytes) -> None:
-        bodies = {name: name.encode() * 9 for name in (PART_2, METADATA, SEGMENTATIONS)}
-        bodies[PART_1] = first
-        host.bodies = {f"/record/{name}": body for name, body in bodies.items()}
-        host.bodies["/record/SHA256SUMS"] = sha256sums(bodies).encode()
+    settings = served(host)
 
     def record() -> dict[str, str]:
         return {path.name: md5(path.read_bytes()) for path in stage.RAW.iterdir()}
 
-    serve(b"as before")
+    serve(host, b"as before")
     stage.download(settings)
     good = record()
     for spoil in (spoil_hash, spoil_listing, break_off):
-        serve(BODY)
+        serve(host, BODY)
         spoil(host)
         with pytest.raises(DownloadError):
             stage.download(settings)
         assert record() == good
-    serve(BODY)
+    serve(host, BODY)
     host.faults = []
     stage.download(settings)
     assert record() == good | {PART_1: md5(BODY)}

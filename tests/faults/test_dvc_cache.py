@@ -81,13 +81,17 @@ def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) ->
         refuse_damaged(address)
 
 
-def test_lock_that_dvc_is_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hard", [False, True])
+def test_lock_that_dvc_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard: bool
+) -> None:
     """It does so in pieces, with its repository locked; half of it may be sound YAML."""
     monkeypatch.chdir(tmp_path)
     stages = "stages:\n  download:\n    cmd: a\n  preprocess:\n    cmd: b\n"
     LOCK.write_text(stages[: stages.index("  preprocess")])
     Path(".dvc/tmp").mkdir(parents=True)
-    dvc_at_work = make_lock(".dvc/tmp/lock", tmp_dir=".dvc/tmp")
+    Path(".dvc/config").write_text(f"[core]\nhardlink_lock = {hard}\n")
+    dvc_at_work = make_lock(".dvc/tmp/lock", tmp_dir=".dvc/tmp", hardlink_lock=hard)
     dvc_at_work.lock()
 
     def finish() -> None:

@@ -191,6 +191,10 @@ def assert_is(found: NDArray[np.uint8] | str, fault: str, seen: Image.Image, pla
             )
             for kind in ("PNG", "TIFF") for turn in (3, 6)
         ),
+        pytest.param(
+            encoded(quarters(), "MPO", save_all=True, append_images=[GREY], quality=95),
+            quarters(), RIGHT, RIGHT, id="JPEG with a second picture, as of a camera",
+        ),
         pytest.param(damaged_exif(), quarters(), RIGHT, RIGHT, id="damaged EXIF"),
         *(
             pytest.param(

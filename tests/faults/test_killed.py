@@ -100,7 +100,9 @@ def test_cached_task_at(step: str, calls: int, tmp_path: Path, prefect_server: s
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("name", STAGES)
-def test_stage(project: Path, name: str, how: signal.Signals) -> None:
+def test_stage(
+    project: Path, name: str, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By `dvc repro`, whose process and whose stage are killed while the stage works."""
     if (name not in ALWAYS or how != signal.SIGKILL) and not os.environ.get("LESIONFLOW_SLOW"):
         pytest.skip("LESIONFLOW_SLOW is not set")
@@ -127,7 +129,8 @@ def test_stage(project: Path, name: str, how: signal.Signals) -> None:
     assert not psutil.wait_procs(family, timeout=10)[1], "an orphan outlived it"
     left = {path: sha for path, sha in state(project).items() if "/.part-" not in path}
     assert left == before
-    forget_dead_locks(project / ".dvc" / "tmp" / "rwlock")
+    monkeypatch.chdir(project)
+    forget_dead_locks()
     done = dvc(project, *repro)
     assert done.returncode == 0, done.stdout
     after = {path: sha for path, sha in state(project).items() if not path.startswith("seconds/")}

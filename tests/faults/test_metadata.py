@@ -11,6 +11,7 @@ from conftest import PROJECT
 from record import HEADER, ONE, TWO, Record, encoded, faults
 
 from flows import preprocess as stage
+from tasks.clinical import SITES
 from tasks.preprocess.check import METADATA, SHOWN, DataError, check, read_metadata
 from tasks.settings import load
 
@@ -92,6 +93,16 @@ def age(text: str) -> Spoil:
                 "absurd age: a word": "old",
                 "absurd age: hexadecimal": "0x10",
             }.items()
+        ),
+        pytest.param(
+            row(3, "L1,I1,mel,histo,55.0,Male,back"),
+            f"{METADATA}, row 3: sex 'Male' is none of unknown, female, male",
+            id="unknown sex",
+        ),
+        pytest.param(
+            row(3, "L1,I1,mel,histo,55.0,male,knee"),
+            f"{METADATA}, row 3: localization 'knee' is none of {', '.join(SITES)}",
+            id="unknown localization",
         ),
         pytest.param(
             row(3, "L1 ,I1,mel,histo,55.0,male,back"),

@@ -56,6 +56,12 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
             "rose",
             f"unknown sampling 'rose'; one of {VARIANTS}",
         ),
+        (
+            "experiments.baseline.model",
+            "transfer",
+            "transfer has no `build`, which the input prepared asks for; one of baseline, "
+            "clinical, optimized, tuned",
+        ),
         ("experiments.baseline.split", "site", "must be 'lesion' or 'image' (is 'site')"),
         ("experiments.Base_line", EXPERIMENT, "a name is made of a-z, 0-9 and dashes"),
     ],

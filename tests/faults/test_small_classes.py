@@ -77,7 +77,7 @@ def test_no_more_images_than_neighbours(name: str, images: int, neighbours: int)
     with pytest.raises(UserError) as raised:
         sample(*training_fold(df=images), **{key: neighbours})
     assert str(raised.value) == (
-        f"oversample.{name}.{key} is {neighbours}, but the rarest class has only {images} training "
+        f"{key} is {neighbours}, but the rarest class has only {images} training "
         f"images: at most {images - 1}"
     )
     if images > 1:

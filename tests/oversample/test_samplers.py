@@ -80,7 +80,7 @@ def prepared(tmp_path: Path) -> dict[str, Any]:
     metadata = {"age": clinical[:, 0] * 4, "sex": "male", "localization": "trunk"}
     pd.DataFrame(metadata).to_csv(tmp_path / "table.csv", index=False)
     files = {name: tmp_path / f"{name}.csv" for name in ("split", "table")}
-    return {"images": tmp_path / "images.npy", **files, "name": "variant"}
+    return {"images": tmp_path / "images.npy", **files, "protocol": "lesion", "sampling": "mine"}
 
 
 def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
@@ -109,7 +109,7 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
     np.testing.assert_array_equal(seen["clinical"], read_clinical(prepared["table"])[inside])
     assert seen["rate"] == 0.5
     expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
-    assert equal(read_variant(tmp_path / "variant.npz"), expected)
+    assert equal(read_variant(tmp_path / "lesion-mine.npz"), expected)
 
 
 def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
@@ -117,10 +117,18 @@ def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
 ) -> None:
     sampler = "tasks.oversample.samplers.smote:sample"
     oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 2}, **prepared)
-    images = read_variant(tmp_path / "variant.npz").images
+    images = read_variant(tmp_path / "lesion-mine.npz").images
     assert len(images) > 100
     assert images.min() >= 100
     assert images.max() < 150
+
+
+def test_a_sampler_that_cannot_is_told_by_its_name_in_params(
+    prepared: dict[str, Any], tmp_path: Path
+) -> None:
+    sampler = "tasks.oversample.samplers.smote:sample"
+    with pytest.raises(UserError, match=r"oversample\.mine: k_neighbors is 400, but the rarest"):
+        oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 400}, **prepared)
 
 
 def test_smote_makes_every_class_as_large_as_the_largest() -> None:
@@ -185,6 +193,13 @@ def test_every_class_becomes_about_as_large_as_the_largest(name: str) -> None:
 def test_adasyn_where_no_class_is_near_another() -> None:
     with pytest.raises(UserError, match="raise n_neighbors, or take smote"):
         adasyn.sample(*training_fold())
+
+
+def test_adasyn_where_next_to_nothing_is_to_be_made() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (119, *SHAPE)).astype(np.uint8)
+    labels = np.repeat([0, 1], [60, 59])
+    with pytest.raises(UserError, match=r"nearly as large as the largest.*: take smote"):
+        adasyn.sample(images, labels, np.zeros((119, 3), np.int64))
 
 
 def test_random_repeats_images_of_the_fold() -> None:
@@ -256,8 +271,8 @@ def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     assert len(added.clinical) in (0, len(added.images))
     assert len(added.class_weights) in (0, len(CLASSES))
     assert equal(sample(images, labels, clinical), added)
-    write_variant(tmp_path / "variant.npz", added)
-    assert equal(read_variant(tmp_path / "variant.npz"), added)
+    write_variant(tmp_path / "lesion-mine.npz", added)
+    assert equal(read_variant(tmp_path / "lesion-mine.npz"), added)
 
 
 def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:

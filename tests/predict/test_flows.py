@@ -249,6 +249,50 @@ def test_drawings_do_not_go_among_the_images(
     assert Path("images/a.png").read_bytes() == content
 
 
+def test_drawings_among_the_images_are_not_asked_about(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.picture("mel").save("images/a.jpg")
+    options: dict[str, Any] = {"model": Path("models/plain"), "format": predict.Format.csv}
+    for _ in range(2):
+        assert run(predict.main, ["images"], explain=Path("images/maps"), **options) == 0
+        (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+        assert row["image"] == "images/a.jpg"
+    assert Path("images/maps/a.png").exists()
+
+
+def test_metrics_from_before_the_models_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained anew, and not evaluated: temperatures and thresholds are of the models before."""
+    tiny.picture("mel").save("images/a.png")
+    Path("metrics").mkdir()
+    Path("metrics/plain.json").write_text(json.dumps({"runs": 2}))
+    stages = {
+        "train@plain": {"outs": [{"path": "models/plain", "md5": "1.dir"}]},
+        "infer@plain": {
+            "deps": [{"path": "models/plain", "md5": "1.dir"}],
+            "outs": [{"path": "predictions/plain.parquet", "md5": "2"}],
+        },
+        "evaluate@plain": {"deps": [{"path": "predictions/plain.parquet", "md5": "2"}]},
+    }
+    text = json.dumps({"stages": stages})  # JSON is YAML
+    arguments: dict[str, Any] = {"experiment": "plain"}
+    Path("dvc.lock").write_text(text)
+    assert run(predict.main, ["images"], **arguments) == 0
+    for old, new in (("1.dir", "3.dir"), ("2", "4")):
+        Path("dvc.lock").write_text(text.replace(f'"{old}"', f'"{new}"', 1))
+        assert run(predict.main, ["images"], **arguments) == 1
+        said = capsys.readouterr().err
+        assert "metrics/plain.json is of other models than those in models/plain: `dvc" in said
+
+
+def test_unknown_columns_are_none_at_all() -> None:
+    """A clinical model then goes by what it scored without."""
+    assert predict.codes(None, None, "unknown") is None
+    assert predict.codes(50, None, "unknown") == [11, 0, 0]
+
+
 def test_memory_is_a_batchs(here: Path, models: Path) -> None:
     """Answers come a batch at a time."""
     tiny.picture("nv").save("images/a.png")
@@ -301,6 +345,13 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert said.startswith("13 images, 2 models\n")
     assert "balanced multiclass accuracy of the runs averaged: .393 (" in said
+
+    capsys.readouterr()
+    assert run(score.main, *arguments, seed=0, **{**options, "output": Path("images")}) == 1
+    printed = capsys.readouterr()
+    assert "score: " in printed.err
+    assert printed.err.endswith(": Is a directory\n")
+    assert printed.out == said, "what took long is not lost"
 
     assert run(score.main, "clinical", *arguments[1:], seed=0, **options) == 0
     assert json.loads(Path("s.json").read_text())["withheld"] is True

@@ -30,12 +30,17 @@ def sample(
     """
     from imblearn.over_sampling import ADASYN
 
-    check_neighbours("oversample.adasyn.n_neighbors", n_neighbors, labels)
+    check_neighbours("n_neighbors", n_neighbors, labels)
     sampler = ADASYN(n_neighbors=n_neighbors, random_state=seed)
     try:
         return resampled_at_once(sampler, images, labels)
     except RuntimeError:
         raise UserError(
-            f"oversample.adasyn: a class has no image of another among its {n_neighbors} nearest: "
-            f"raise n_neighbors, or take smote"
+            f"a class has no image of another among its {n_neighbors} nearest: raise n_neighbors, "
+            "or take smote"
+        ) from None
+    except ValueError as error:  # it asks for less than one image
+        raise UserError(
+            f"a class is nearly as large as the largest, and ADASYN takes that for a mistake "
+            f"({error}): take smote"
         ) from None

@@ -27,5 +27,5 @@ def sample(
     """
     from imblearn.over_sampling import SMOTE
 
-    check_neighbours("oversample.smote.k_neighbors", k_neighbors, labels)
+    check_neighbours("k_neighbors", k_neighbors, labels)
     return resampled_at_once(SMOTE(k_neighbors=k_neighbors, random_state=seed), images, labels)

@@ -32,7 +32,7 @@ def sample(
     """
     from imblearn.over_sampling import SMOTENC
 
-    check_neighbours("oversample.smotenc.k_neighbors", k_neighbors, labels)
+    check_neighbours("k_neighbors", k_neighbors, labels)
     age, nominal = clinical[:, :1], clinical[:, 1:]
     known = age > 0
     median = np.median(age[known]) if known.any() else 0
