@@ -50,7 +50,7 @@ deploy: env ## Register the deployments of prefect.yaml with the server
 	$(CLIENT) LESIONFLOW_COMMIT=$$(git rev-parse --short HEAD) prefect --no-prompt deploy --all
 
 test: env lint ## Check and test everything
-	python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	python -m pytest --numprocesses auto --dist worksteal
 
 lint: env ## Check style and types
 	ruff check .

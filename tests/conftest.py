@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from flows import scratch
 from flows.server import start
 from tasks.settings import SOURCE_VARIABLE
+from tasks.slots import cores
 
 if TYPE_CHECKING:
     from host import Host
@@ -42,6 +43,11 @@ SMALL = {
     ),
 }
 """Settings of the small project: three experiments, both splits."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """A process a core, of those that a container may use; each has a gigabyte and a server."""
+    return min(cores(), 4)
 
 
 @pytest.fixture(scope="session", autouse=True)
