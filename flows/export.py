@@ -34,7 +34,7 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
         raise UserError(f"{about} is there, and of something else: name another --folder")
     metrics = read_metrics(Path(), experiment)
     if metrics:
-        refuse_older_metrics(experiment)
+        refuse_older_metrics(Path(), experiment)
     facts: dict[str, Any] = {}
     process.call("tasks.export.onnx:export", report=facts.update, models=models, target=target)
     text = card(

@@ -61,13 +61,13 @@ def refuse_damaged(address: str | None) -> None:
         raise UserError(fault)
 
 
-def refuse_older_metrics(experiment: str) -> None:
-    """Raise UserError where metrics/ has an experiment's from before its models, by dvc.lock.
+def refuse_older_metrics(project: Path, experiment: str) -> None:
+    """Raise UserError where the metrics of an experiment are from before its models, by dvc.lock.
 
     Whoever only asks the models may not be allowed to take DVC's lock, and does without.
     """
     try:
-        stages = stages_in(LOCK.read_text(encoding="utf-8"))
+        stages = stages_in((project / LOCK).read_text(encoding="utf-8"))
     except (FileNotFoundError, YAMLError):  # DVC is writing it
         return
     chain = [stages.get(f"{name}@{experiment}", {}) for name in ("train", "infer", "evaluate")]

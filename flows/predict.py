@@ -24,7 +24,15 @@ from tasks.clinical import SITES, clinical_codes
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source, find_all
-from tasks.predict.locate import PLACES, REMEDY, best, metrics_beside, models_of, seeds_of
+from tasks.predict.locate import (
+    PLACES,
+    REMEDY,
+    best,
+    experiment_of,
+    models_of,
+    read_metrics,
+    seeds_of,
+)
 from tasks.predict.operate import Operation, operation
 from tasks.predict.write import WRITERS
 from tasks.progress import Bar
@@ -68,9 +76,10 @@ def known(models: list[Path], clinical: bool) -> Operation:
     seeds = seeds_of(models)
     if seeds is None:
         return Operation()
-    experiment, metrics = metrics_beside(models[0])
-    if metrics and models[0].absolute().parents[3] == Path.cwd():
-        refuse_older_metrics(experiment)
+    project, experiment = experiment_of(models[0])
+    metrics = read_metrics(project, experiment)
+    if metrics:
+        refuse_older_metrics(project, experiment)
     return operation(experiment, metrics, seeds, clinical=clinical)
 
 
@@ -79,8 +88,8 @@ def codes(age: float | None, sex: str | None, localization: str | None) -> list[
     if localization is not None and localization not in SITES:
         raise UserError(f"unknown localization {localization!r}; one of {', '.join(SITES)}")
     row = {"age": [age], "sex": [sex], "localization": [localization]}
-    codes = [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
-    return codes if any(codes) else None
+    found = [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
+    return found if any(found) else None
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def seeds_of(models: Sequence[Path]) -> list[int] | None:
     return [int(match[1]) for match in matches if match] if all(matches) else None
 
 
-def metrics_beside(model: Path) -> tuple[str, dict[str, Any]]:
-    """Name and metrics of the experiment of `models/<experiment>/seed-<n>/model.keras`."""
+def experiment_of(model: Path) -> tuple[Path, str]:
+    """Project and experiment of `<project>/models/<experiment>/seed-<n>/model.keras`."""
     folder = model.absolute().parent.parent
-    return folder.name, read_metrics(folder.parent.parent, folder.name)
+    return folder.parent.parent, folder.name

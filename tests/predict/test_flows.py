@@ -262,7 +262,7 @@ def test_drawings_among_the_images_are_not_asked_about(
 
 
 def test_metrics_from_before_the_models_are_refused(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trained anew, and not evaluated: temperatures and thresholds are of the models before."""
     tiny.picture("mel").save("images/a.png")
@@ -285,6 +285,9 @@ def test_metrics_from_before_the_models_are_refused(
         assert run(predict.main, ["images"], **arguments) == 1
         said = capsys.readouterr().err
         assert "metrics/plain.json is of other models than those in models/plain: `dvc" in said
+    monkeypatch.chdir("/")  # wherever one asks from
+    assert run(predict.main, [f"{here}/images"], model=here / "models/plain") == 1
+    assert "is of other models than those in" in capsys.readouterr().err
 
 
 def test_unknown_columns_are_none_at_all() -> None:

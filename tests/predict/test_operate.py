@@ -11,7 +11,7 @@ from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.infer.record import write_predictions
-from tasks.predict.locate import best, metrics_beside, models_of, seeds_of
+from tasks.predict.locate import best, experiment_of, models_of, read_metrics, seeds_of
 from tasks.predict.operate import Operation, calibrated, operation, verdicts
 
 MEAN = np.array([0.1, 0.1, 0.05, 0.05, 0.3, 0.4, 0], np.float32)
@@ -118,7 +118,8 @@ def test_metrics_are_those_beside_the_models(tmp_path: Path) -> None:
     (tmp_path / "demo/metrics").mkdir()
     (tmp_path / "demo/metrics/there.json").write_text(json.dumps(METRICS))
     path = tmp_path / "demo/models/there/seed-0/model.keras"
-    assert metrics_beside(path) == ("there", METRICS)
+    project, name = experiment_of(path)
+    assert (name, read_metrics(project, name)) == ("there", METRICS)
 
 
 def test_best_is_by_balanced_accuracy_of_what_will_be_known(tmp_path: Path) -> None:
