@@ -1,7 +1,11 @@
 """What people run: a flow a stage, and the flows on top of the DAG."""
 
+import io
+import logging
 import os
 import sys
+
+from tasks.surroundings import settle
 
 if sys.platform != "linux":
     raise SystemExit("Lesionflow needs Linux (a container will do): /proc says which process lives")
@@ -9,7 +13,14 @@ if sys.platform != "linux":
 # Prefect reports its use unless this is set before it is imported; every flow begins here.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-# One thread of arithmetic a process, as results must not depend on the number of cores. numpy reads
-# this when it is imported; a child (tasks/process.py) imports what its parent's main module does
-# before it could set anything.
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+# Before any library is imported that computes. A child (tasks/process.py) imports what its parent's
+# main module does, and inherits this.
+settle()
+
+# A server that is slow to take events loses none. Prefect's settings do not reach these loggers.
+for worker in ("APILogWorker", "EventsWorker"):
+    logging.getLogger(worker).setLevel(logging.ERROR)
+
+# What a terminal or a file cannot show is shown as an escape (`\u2013`), as Python does on stderr.
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.errors import UserError
+from tasks.process import out_of_memory
 
 
 @contextmanager
@@ -14,7 +15,8 @@ def told(
 ) -> Iterator[None]:
     """Where the block raises one of `errors`, print `NAME: what is wrong` and exit with `code`.
 
-    So too where a file cannot be read or written, or whoever reads what is printed has had enough.
+    So too where a file cannot be read or written, memory runs out, or whoever reads what is printed
+    has had enough.
     """
     try:
         yield
@@ -29,6 +31,8 @@ def told(
         if error.filename is None:
             raise
         said = f"{name}: {error.filename}: {error.strerror}"
+    except MemoryError as error:
+        said = f"{name}: {out_of_memory(error)}"
     else:
         return
     print(said, file=sys.stderr)

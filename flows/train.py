@@ -3,7 +3,6 @@
 python -m flows.train EXPERIMENT
 """
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.oversample.variant import Added, read_variant
 from tasks.progress import Bar, Part
-from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings
+from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings, takes_clinical
 from tasks.train.finetune_seed import finetune_seed
 from tasks.train.seed import train_seed
 
@@ -27,13 +26,13 @@ from tasks.train.seed import train_seed
 def train(settings: Settings, experiment: str) -> None:
     """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`."""
     setup = settings.experiments[experiment]
-    training = settings.training(experiment)
+    training = settings.training(experiment, tuned(setup.model))
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
     seeds = {f"seed-{seed}": seed for seed in range(training.runs)}
     variant = Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz")
     added = read_variant(variant)
     check_input(setup, settings.oversample[setup.sampling].input, added)
-    check_clinical(f"tasks.train.models.{setup.model}", added)
+    check_clinical(setup.model, added)
     fit_seed, own = recipe(settings, setup)
     with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
         parts = [bar.part(training.epochs) for _ in seeds]
@@ -89,22 +88,25 @@ def check_input(setup: Experiment, input: str, added: Added) -> None:
 
 
 def check_clinical(model: str, added: Added) -> None:
-    """Raise UserError where pixels are to be transformed and the model has a second input."""
-    # Only then: a model's module brings TensorFlow along.
-    if added.transform and getattr(importlib.import_module(model), "CLINICAL", False):
+    """Raise UserError where the sampling's images have no clinical columns and the model has."""
+    if (added.transform or len(added.images) > len(added.clinical)) and takes_clinical(model):
         raise UserError(
-            f"{model} takes clinical columns, which do not go with a sampling that transforms "
-            "images as they are trained on: take flips, or another that adds images"
+            f"the model {model} takes clinical columns, and the sampling makes or transforms "
+            "images without them: take the sampler none, random, smotenc or weights"
         )
+
+
+def tuned(model: str) -> dict[str, Any]:
+    """What the stage `tune` found for a model: its `network`, and values of the section `train`."""
+    found = Path("tasks/train/models") / model / "best.json"
+    return json.loads(found.read_text()) if found.exists() else {"network": {}}
 
 
 def recipe(settings: Settings, setup: Experiment) -> tuple[CachedTask, dict[str, Any]]:
     """The task that fits a seed, by what the model sees, and the arguments that it alone has."""
     model = f"tasks.train.models.{setup.model}"
     if setup.input == PREPARED:
-        found = Path("tasks/train/models") / setup.model / "best.json"
-        best = json.loads(found.read_text()) if found.exists() else {"network": {}}
-        return train_seed, {"model": f"{model}:build", **best}
+        return train_seed, {"model": f"{model}:build", "network": tuned(setup.model)["network"]}
     embedded = settings.embed[setup.input.removeprefix(EMBEDDED)]
     return finetune_seed, {
         "model": f"{model}:head",

@@ -1,11 +1,11 @@
 """Prefect tasks whose products are files, cached by content.
 
 `@cached` makes a Prefect task of a function that writes files into a folder. Its cache key is made
-of the contents of its input files, of its other arguments, of the code that does the work and of
-the libraries that the code computes with. Its products go into a content-addressed store, outside
-every DVC output (DVC deletes a stage's outputs before it reruns the stage), and are put in place
-from there. So work that was done once is not done again, whoever asks: after a kill, in another
-stage, at another commit.
+of the contents of its input files, of its other arguments, of the code that does the work, of the
+libraries that the code computes with, and of what the environment says of the processor. Its
+products go into a content-addressed store, outside every DVC output (DVC deletes a stage's outputs
+before it reruns the stage), and are put in place from there. So work that was done once is not done
+again, whoever asks: after a kill, in another stage, at another commit.
 
 A product that is gone from the store or damaged there is made anew.
 """
@@ -38,6 +38,7 @@ from prefect.settings import get_current_settings
 from tasks import process
 from tasks.errors import UserError
 from tasks.slots import slot
+from tasks.surroundings import processor
 
 STORE = Path(".cache")
 HOST = hashlib.sha256(
@@ -276,6 +277,7 @@ def key_of(work: Callable[..., Any], inputs: dict[str, Any], libraries: Sequence
             },
             "inputs": described(inputs),
         }
+        | processor()
     )
 
 

@@ -8,6 +8,7 @@ machine better than one child with many threads. No child outlives its parent, h
 import importlib
 import multiprocessing
 import os
+import resource
 import signal
 import tempfile
 import threading
@@ -18,19 +19,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tasks.errors import UserError
+from tasks.surroundings import settle
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    # Off by default on processors without AVX-512, where it makes training 1.5 times as fast; on
-    # everywhere, so that every machine runs the same kernels.
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-}
+settle()  # in what starts children and is no flow: a worker of a Dask cluster
 
+REMEDY = "let fewer pieces run at once (LESIONFLOW_JOBS=1), or take a machine with more memory"
 
 _running: set[BaseProcess] = set()
 _ending = threading.Event()
@@ -56,16 +49,19 @@ def call(
     ------
     ProcessError
         When the function raises or its process is killed. The message is that of a UserError, or
-        else the whole traceback.
+        what is known of a lack of memory, or else the whole traceback.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    failure = None
+    failure = fault = None
     with tempfile.NamedTemporaryFile("r", errors="replace") as messages:
         child = context.Process(
             target=_run, args=(function, arguments, sender, messages.name), daemon=True
         )
-        child.start()
+        try:
+            child.start()
+        except OSError as error:
+            raise ProcessError(f"no process can be started: {error}: {REMEDY}") from None
         _running.add(child)
         sender.close()
         try:
@@ -75,6 +71,8 @@ def call(
                 kind, content = receiver.recv()
                 if kind == "failure":
                     failure = content
+                elif kind == "fault":
+                    fault = content
                 else:
                     report(content)
         except EOFError:
@@ -82,11 +80,28 @@ def call(
         finally:
             child.kill()
             _running.discard(child)
-        if failure is None and child.exitcode != 0:
-            last = "".join(messages.readlines()[-20:])
-            failure = f"{function} {ended(child.exitcode)}\n{last}"
+        if failure is None and fault is None and child.exitcode != 0:
+            said = [line for line in messages if not line.startswith("    @ ")]  # no stack
+            fault = f"{function} {ended(child.exitcode)}\n{''.join(said[-20:])}"
+    if fault is not None:
+        failure = under_limit(function, fault)
     if failure is not None:
         raise ProcessError(failure)
+
+
+def under_limit(function: str, fault: str) -> str:
+    """What is to be said of a fault, where the memory of a process is limited in short.
+
+    A library that finds none says so in a hundred ways, often by dying.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return fault
+    *_, last = fault.strip().splitlines()
+    return (
+        f"{function} failed where a process may have {limit >> 20} MiB (`ulimit -v`), which is "
+        f"likely too little: raise it, or remove it by `ulimit -v unlimited`. It ended with: {last}"
+    )
 
 
 def ended(code: int | None) -> str:
@@ -106,18 +121,26 @@ def end_all() -> None:
 
 def _run(function: str, arguments: dict[str, Any], sender: Connection, messages: str) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    os.environ.update(ONE_THREAD)
     # TensorFlow's native code talks a lot; what it says matters only if the process dies of it.
     os.dup2(os.open(messages, os.O_WRONLY), 2)
     module, name = function.split(":")
     try:
-        # Imported only now: TensorFlow reads its environment when it is imported.
         work = getattr(importlib.import_module(module), name)
         work(**arguments, report=lambda news: sender.send(("news", news)))
-    except BaseException as error:
-        known = isinstance(error, UserError)
-        sender.send(("failure", str(error) if known else traceback.format_exc()))
+    except UserError as error:
+        sender.send(("failure", str(error)))
         raise SystemExit(1) from None
+    except BaseException as error:
+        sender.send(("fault", out_of_memory(error) or traceback.format_exc()))
+        raise SystemExit(1) from None
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """What is to be said of an error that is a lack of memory, TensorFlow's own one included."""
+    if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+        return None
+    first, *_ = [*str(error).splitlines(), ""]
+    return f"out of memory: {first}: {REMEDY}" if first else f"out of memory: {REMEDY}"
 
 
 def _die_with_parent() -> None:

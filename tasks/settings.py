@@ -269,12 +269,17 @@ class Settings(Section):
         refuse(lines)
         return experiments
 
-    def training(self, experiment: str) -> Train | Finetune:
-        """The section `train`, or `finetune`, with the experiment's own values in place."""
+    def training(self, experiment: str, found: Mapping[str, Any] | None = None) -> Train | Finetune:
+        """The section `train`, or `finetune`, with the experiment's own values in place.
+
+        found: what a search found for the experiment's model; the experiment's own values win.
+        """
         setup = self.experiments[experiment]
         shared = self.finetune if setup.input.startswith(EMBEDDED) else self.train
-        own = setup.model_dump(exclude_none=True, include=set(type(shared).model_fields))
-        return shared.model_copy(update=own)
+        values = {**(found or {}), **setup.model_dump(exclude_none=True)}
+        return shared.model_copy(
+            update={name: values[name] for name in type(shared).model_fields if name in values}
+        )
 
     def of_paper(self) -> dict[tuple[str, str, str], str]:
         """The experiment to set beside the paper's, by (model, sampling, split).
@@ -329,14 +334,23 @@ def model_faults(experiments: "Mapping[str, Experiment]") -> list[str]:
 
 
 @functools.cache
-def names_in(model: str) -> frozenset[str]:
-    """What a model's module defines or imports; it is not run, since that loads TensorFlow."""
+def source_of(model: str) -> str:
+    """The text of a model's module, which is not run, since that loads TensorFlow."""
     folder = Path(__file__).parent / "train/models"
     module = next(
         it for it in (folder / f"{model}.py", folder / model / "__init__.py") if it.exists()
     )
-    table = symtable.symtable(module.read_text(encoding="utf-8"), str(module), "exec")
-    return frozenset(table.get_identifiers())
+    return module.read_text(encoding="utf-8")
+
+
+def names_in(model: str) -> set[str]:
+    """What a model's module defines or imports."""
+    return set(symtable.symtable(source_of(model), model, "exec").get_identifiers())
+
+
+def takes_clinical(model: str) -> bool:
+    """Whether a model's module says so."""
+    return "\nCLINICAL = True\n" in source_of(model)
 
 
 def sampler_faults(name: str, variant: Variant) -> list[str]:

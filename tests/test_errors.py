@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import PROJECT, environment
 
@@ -37,6 +38,14 @@ def test_file_that_cannot_be_written(
 def test_fault_of_ours_keeps_its_traceback() -> None:
     with pytest.raises(OSError, match="of nothing"), told("score"):
         raise OSError("of nothing")
+
+
+def test_lack_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), told("oversample"):
+        np.empty(2**57)
+    said = capsys.readouterr().err
+    assert said.startswith("oversample: out of memory: Unable to allocate 1.00 EiB")
+    assert said.count("\n") == 1
 
 
 def test_reader_who_has_had_enough() -> None:

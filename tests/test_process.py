@@ -1,5 +1,6 @@
 """Functions in processes of their own."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from threadpoolctl import threadpool_info
 
 from tasks import process
 from tasks.errors import UserError
+from tasks.surroundings import FIXED
 
 # What the tests call in a child, as "package.module:name".
 HERE = "test_process"
@@ -27,7 +30,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment(report: Any) -> None:
-    report({name: os.environ.get(name) for name in process.ONE_THREAD} | {"pid": os.getpid()})
+    report({name: os.environ.get(name) for name in FIXED} | {"pid": os.getpid()})
 
 
 def fail(report: Any) -> None:
@@ -38,8 +41,12 @@ def refuse(report: Any) -> None:
     raise UserError("neighbours: at most 6")
 
 
+def need_more(report: Any) -> None:
+    np.empty(2**57)
+
+
 def die(report: Any) -> None:
-    os.write(2, b"last words\n")
+    os.write(2, b"last words\n    @  0x7fd0c619d1d0  tensorflow::DoEagerExecute()\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -54,7 +61,7 @@ def test_child_is_another_process_with_one_thread_of_arithmetic() -> None:
     news: list[dict[str, Any]] = []
     process.call(f"{HERE}:environment", report=news.append)
     assert news[0].pop("pid") != os.getpid()
-    assert news == [process.ONE_THREAD]
+    assert news == [FIXED]
 
 
 def threads(report: Any) -> None:
@@ -89,9 +96,41 @@ def test_error_of_the_user_comes_without_traceback() -> None:
 
 def test_death_comes_with_last_words() -> None:
     with pytest.raises(
-        process.ProcessError, match=r"die was ended by SIGKILL \(out of memory\?\)\nlast words"
+        process.ProcessError, match=r"die was ended by SIGKILL \(out of memory\?\)\nlast words\n$"
     ):
         process.call(f"{HERE}:die")
+
+
+def test_lack_of_memory_comes_without_traceback() -> None:
+    said = r"^out of memory: Unable to allocate 1\.00 EiB .*: let fewer pieces run at once.*memory$"
+    with pytest.raises(process.ProcessError, match=said):
+        process.call(f"{HERE}:need_more")
+
+
+@pytest.mark.parametrize("how", ["fail", "die"])
+def test_limit_of_memory_is_named(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a library does that finds no memory is not to be foreseen: to die is the least of it."""
+    last = {"fail": "ValueError: broken on purpose", "die": "last words"}[how]
+    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (3 << 30, 3 << 30))
+    with pytest.raises(process.ProcessError) as raised:
+        process.call(f"{HERE}:{how}")
+    assert str(raised.value) == (
+        f"{HERE}:{how} failed where a process may have 3072 MiB (`ulimit -v`), which is likely too "
+        f"little: raise it, or remove it by `ulimit -v unlimited`. It ended with: {last}"
+    )
+    with pytest.raises(process.ProcessError, match=r"^neighbours: at most 6$"):
+        process.call(f"{HERE}:refuse")
+
+
+def test_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    context = multiprocessing.get_context("spawn")
+    monkeypatch.setattr(context.Process, "start", start)
+    said = r"^no process can be started: .*temporarily unavailable: let fewer pieces"
+    with pytest.raises(process.ProcessError, match=said):
+        process.call(f"{HERE}:fail")
 
 
 def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:

@@ -109,8 +109,6 @@ def fit(
     clinical = None
     validation: Any = held_back.images[:, 0].astype(np.float32)
     if head.CLINICAL:
-        if len(added.clinical) != len(added.images):
-            raise UserError("the sampling makes images without the clinical columns of this model")
         clinical = enlarged(fold.clinical, added.rows, added.clinical)
         validation = (validation, held_back.clinical)
     one_hot = np.eye(len(CLASSES), dtype=np.float32)

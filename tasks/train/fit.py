@@ -77,8 +77,7 @@ def fit(
     `seconds.json` (of each epoch). The first two are the same, bit for bit, whenever the inputs
     are; seconds never are, which is why they have a file of their own.
 
-    Raises UserError when the loss is no finite number, and when a model that takes clinical columns
-    meets a sampler that makes images without them.
+    Raises UserError when the loss is no finite number.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -104,11 +103,6 @@ def fit(
     validation: Any = held_back.images
     inputs: Any = x
     if takes_clinical(built):
-        if len(added.clinical) != len(added.images):
-            raise UserError(
-                "the sampler makes images without clinical columns, which the model needs: "
-                "take smote-nc, or a sampler that only repeats or transforms images"
-            )
         inputs = (x, enlarged(fold.clinical, added.rows, added.clinical))
         validation = (held_back.images, held_back.clinical)
     data: dict[str, Any] = {"x": inputs, "y": y, "batch_size": batch_size}
