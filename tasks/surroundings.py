@@ -1,4 +1,4 @@
-"""What of its user's surroundings reaches this project's processes: nothing that changes a number.
+"""Keep what changes a number in the user's environment from this project's processes.
 
 Libraries obey variables, and files in the home folder, that other projects set. So every process
 has the same ones before a library reads them: `flows` and `tasks.process` see to it, and what they
