@@ -65,6 +65,7 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     if with_masks:
         content: dict[str, Any] = {
             "models": [file_hash(path) for path in models],
+            "placed": True,  # reports without this are of maps stretched over the image
             **summarise(
                 [pd.concat(run, ignore_index=True) for run in zip(*tables, strict=True)],
                 rows["dx"].map(CLASSES.index).to_numpy(np.int64),
@@ -84,11 +85,12 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
 
 
 def of_more(path: Path, content: dict[str, Any]) -> bool:
-    """Whether the report at `path` is of the models of `content`, and of more images."""
+    """Whether the report at `path` is as `content`, of the same models, but of more images."""
     if not path.exists():
         return False
     there = json.loads(path.read_text(encoding="utf-8"))
-    return there["models"] == content["models"] and there["images"] > content["images"]
+    same = all(there.get(key) == content[key] for key in ("models", "placed"))
+    return same and there["images"] > content["images"]
 
 
 def table(content: dict[str, Any]) -> str:

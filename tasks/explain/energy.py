@@ -33,8 +33,9 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.float32]) -> pd.DataFra
     of the map that was made of another image, half of these rows away, under this mask: what
     lesions' place in the middle gives a map that does not see the image; gain_over_another.
     pointing: whether the map's largest value is inside (J. Zhang and others, "Top-down Neural
-    Attention by Excitation Backprop", ECCV 2016; without their tolerance). pointing_at_centre:
-    whether the image's centre is, which needs no network.
+    Attention by Excitation Backprop", ECCV 2016; without their tolerance), of several the one
+    nearest to the image's centre: a map is flat beyond its outer cells. pointing_at_centre: whether
+    the image's centre is, which needs no network.
 
     All that is said of an empty map, zero everywhere, is NaN, so that measures are of the same
     images. So is what comes of another map, where that is empty or there is none.
@@ -44,7 +45,10 @@ def measure(maps: NDArray[np.float32], masks: NDArray[np.float32]) -> pd.DataFra
     another = share_inside(np.roll(maps, n // 2, axis=0), masks) if n > 1 else np.full(1, np.nan)
     area = masks.mean(axis=(1, 2), dtype=np.float64)
     lesion = masks >= 0.5
-    largest = maps.reshape(n, -1).argmax(axis=1)
+    down, across = np.ogrid[:height, :width]
+    off_centre = (2 * down - height + 1) ** 2 + (2 * across - width + 1) ** 2
+    inward = np.argsort(off_centre, axis=None, kind="stable")
+    largest = inward[maps.reshape(n, -1)[:, inward].argmax(axis=1)]
     pointing = lesion.reshape(n, -1)[np.arange(n), largest]
     columns = {
         "energy": energy,

@@ -2,6 +2,7 @@
 Gradient-based Localization", ICCV 2017.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,29 +14,36 @@ from numpy.typing import NDArray
 
 from tasks.embed.flips import flipped
 from tasks.errors import UserError
+from tasks.explain.place import POOLING, Grid, grid_of, placed
 from tasks.train.archive import takes_clinical
 
-POOLING = (layers.MaxPooling2D, layers.AveragePooling2D, layers.Dropout, layers.SpatialDropout2D)
+LAST = (*POOLING, layers.Dropout, layers.SpatialDropout2D)
+"""Layers between the last feature map and what makes vectors of it."""
 
 Maps = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 
 def explainer(model: keras.Model) -> Maps:
-    """A function (images, clinical, classes) -> maps, float32 (n, h, w), not negative.
+    """A function (images, clinical, classes) -> maps, float32 (n, height, width), not negative.
 
     images: uint8 (n, height, width, 3); clinical: codes (n, 3); classes: int64 (n,), the class of
-    each image to explain. A map has the size of the model's last feature map before it is pooled
-    or flattened, and is zero where nothing speaks for the class.
+    each image to explain. A map is made of the model's last feature map before it is pooled or
+    flattened, each cell of it placed where it looks (tasks.explain.place), and is zero where
+    nothing speaks for the class.
 
     Where a model predicts the mean over an image's flips, so is the map, each flipped back.
 
     Raises UserError when the model has no such feature map, or ends in no softmax.
     """
-    front, back = cut(model)
+    front, back, grid = cut(model)
+    height, width = model.inputs[0].shape[1:3]
     flips = isinstance(model.layers[-1], layers.Average)
 
     def maps(images: Any, clinical: Any, classes: Any) -> NDArray[np.float32]:
-        each = [gradcam(front, back, view, clinical, classes) for view in flipped(images, flips)]
+        each = [
+            placed(gradcam(front, back, view, clinical, classes), grid, height, width)
+            for view in flipped(images, flips)
+        ]
         # A flip undoes itself, so that the n-th view of the n-th map is the n-th flipped back.
         upright = [flipped(one[..., None], flips)[n][..., 0] for n, one in enumerate(each)]
         return np.mean(upright, axis=0, dtype=np.float32)
@@ -58,8 +66,11 @@ def gradcam(
     return tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy()
 
 
-def cut(model: keras.Model) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """`front` and `back` of `gradcam`: the model before and after its last feature map."""
+def cut(model: keras.Model) -> tuple[Callable[..., Any], Callable[..., Any], Grid]:
+    """`front` and `back` of `gradcam`: the model before and after its last feature map.
+
+    And where the cells of that look.
+    """
     # tasks.train.transfer makes a model of two.
     parts = [part for part in model.layers if isinstance(part, keras.Model)] or [model]
     found = [(number, feature_map(part)) for number, part in enumerate(parts)]
@@ -90,7 +101,7 @@ def cut(model: keras.Model) -> tuple[Callable[..., Any], Callable[..., Any]]:
             x = part(x, training=False)
         return end([x, tf.convert_to_tensor(codes)] if clinical else x, training=False)
 
-    return front, back
+    return front, back, grid_of(before)
 
 
 def feature_map(part: keras.Model) -> keras.KerasTensor | None:
@@ -101,9 +112,11 @@ def feature_map(part: keras.Model) -> keras.KerasTensor | None:
     made_by = {id(layer.output): layer for layer in part.layers}
     for layer in reversed(part.layers):
         before = layer.input
-        if isinstance(before, list) or len(before.shape) != 4 or len(layer.output.shape) != 2:
+        if isinstance(before, list) or len(before.shape) != 4:
             continue
-        while isinstance(made_by.get(id(before)), POOLING):
+        if math.prod(layer.output.shape[1:-1]) > 1:  # a vector may stand in one place, (n, 1, 1, k)
+            continue
+        while isinstance(made_by.get(id(before)), LAST):
             before = made_by[id(before)].input
         # An input is no feature map: nothing was made of it here.
         if before.shape[1] * before.shape[2] > 1 and id(before) not in map(id, part.inputs):

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.explain.draw import enlarged
 from tasks.explain.energy import measure
 from tasks.explain.gallery import Gallery
 from tasks.explain.gradcam import explainer
@@ -52,8 +51,7 @@ def explain(
             lesion = np.stack([found.read(source.stem) for source in batch])
             for number, maps in enumerate(explainers):
                 heat = maps(pixels, codes, said[:, number].argmax(axis=1))
-                large = np.stack([enlarged(one, width, height) for one in heat])
-                tables.append(measure(large, lesion))
+                tables.append(measure(heat, lesion))
         report((len(batch), tables))
 
 

@@ -206,12 +206,16 @@ def explained(project: Path, metrics: Mapping[str, Any]) -> list[Table]:
 def earlier(report: Mapping[str, Any], models: Sequence[Path], runs: int, name: str) -> str:
     """What to say of a report of `flows.explain` that is of other models than the metrics are.
 
-    models: those at hand. Where there are none, as many `runs` count as the same ones.
+    Or of maps that were stretched over the image, as they were once. models: those at hand. Where
+    there are none, as many `runs` count as the same ones.
     """
     same = report["runs"] == runs
     if models:
         same = report["models"] == [file_hash(path) for path in models]
-    return "" if same else f", of other models than these: `python -m flows.explain {name}`"
+    faults = [] if same else ["of other models than these"]
+    if not report.get("placed"):
+        faults.append("maps stretched over the image")
+    return f", {', '.join(faults)}: `python -m flows.explain {name}`" if faults else ""
 
 
 def paper_figures(folder: Path) -> list[tuple[str, Markup]]:

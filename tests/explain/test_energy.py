@@ -41,6 +41,15 @@ def test_measures_of_known_maps() -> None:
     np.testing.assert_allclose(table["energy_of_another"], [np.nan, 14 / 32, 1, np.nan, 0])
 
 
+def test_peak_beyond_the_outer_cells_is_where_the_cell_looks() -> None:
+    """Two rows of cells, at rows 2 and 3 of six: beyond them the map goes on as it is."""
+    heat = np.zeros((2, 6, 5), np.float32)
+    heat[0, :3, 2] = heat[1, 3:, 2] = 1
+    masks = np.zeros_like(heat)
+    masks[:, 2:4] = 1
+    assert measure(heat, masks)["pointing"].tolist() == [1, 1]
+
+
 def test_half_covered_pixels_count_half() -> None:
     table = measure(np.ones((1, 4, 6), np.float32), MASK[None] * np.float32(0.5))
     assert table["energy"][0] == table["area"][0] == 0.125

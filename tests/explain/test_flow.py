@@ -74,7 +74,13 @@ def test_numbers_and_pictures(project: Path, capsys: pytest.CaptureFixture[str])
     assert "is of the same models and more images, and stays" in capsys.readouterr().out
     assert Path("reports/explain/optimized.json").read_bytes() == whole
     explain.main("optimized")
-    assert json.loads(Path("reports/explain/optimized.json").read_text())["images"] == NUMBER
+    content = json.loads(Path("reports/explain/optimized.json").read_text())
+    assert content["images"] == NUMBER
+    assert content.pop("placed")
+    Path("reports/explain/optimized.json").write_text(json.dumps(content))
+    explain.main("optimized", limit=5)
+    found = json.loads(Path("reports/explain/optimized.json").read_text())
+    assert found["images"] == 5, "in place of more images by maps that were stretched"
 
 
 @pytest.mark.parametrize("name", ["optimized", "transfer"])

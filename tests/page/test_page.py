@@ -30,7 +30,13 @@ def written(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     share = {"mean": 0.375, "low": 0.25, "high": 0.5}
     part = {"images": 7, **dict.fromkeys(EXPLAINED, share)}
     models = [file_hash(project / f"models/baseline/seed-{seed}/model.keras") for seed in (0, 1)]
-    found = {"models": models, "runs": 2, **part, "classes": {"mel": {**part, "images": 3}}}
+    found = {
+        "models": models,
+        "placed": True,
+        "runs": 2,
+        **part,
+        "classes": {"mel": {**part, "images": 3}},
+    }
     (project / "reports/explain").mkdir()
     (project / "reports/explain/baseline.json").write_text(json.dumps(found))
     # A mirror that is named on this machine does not make real what is made up.
@@ -70,14 +76,21 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
 
 
 def test_explanation_of_other_models_is_told() -> None:
-    report = {"runs": 2, "models": ["0" * 64]}
+    report = {"runs": 2, "models": ["0" * 64], "placed": True}
     assert earlier(report, [], 2, "baseline") == ""
     told = ", of other models than these: `python -m flows.explain baseline`"
     assert earlier(report, [], 50, "baseline") == told
     assert earlier(report, [Path(__file__)], 2, "baseline") == told
-    assert (
-        earlier({"runs": 2, "models": [file_hash(Path(__file__))]}, [Path(__file__)], 2, "") == ""
-    )
+    same = report | {"models": [file_hash(Path(__file__))]}
+    assert earlier(same, [Path(__file__)], 2, "") == ""
+
+
+def test_explanation_by_stretched_maps_is_told() -> None:
+    report = {"runs": 2, "models": ["0" * 64]}
+    told = ", maps stretched over the image: `python -m flows.explain baseline`"
+    assert earlier(report, [], 2, "baseline") == told
+    both = ", of other models than these, maps stretched over the image: `"
+    assert earlier(report, [], 3, "baseline").startswith(both)
 
 
 def test_page_needs_nothing_from_elsewhere(written: Path) -> None:
