@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 
+from tasks.git import VARIABLES
 from tasks.surroundings import settle
 
 if sys.platform != "linux":
@@ -16,6 +17,11 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 # Before any library is imported that computes. A child (tasks/process.py) imports what its parent's
 # main module does, and inherits this.
 settle()
+
+# Of a hook, in which a flow may run. DVC, and git below it, would work in that repository, whatever
+# the folder.
+for name in VARIABLES:
+    os.environ.pop(name, None)
 
 # A server that is slow to take events loses none. Prefect's settings do not reach these loggers.
 for worker in ("APILogWorker", "EventsWorker"):

@@ -1,7 +1,6 @@
 """A scratch copy of the project: its code and other settings, none of its results."""
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from ruamel.yaml import YAML
 
 from tasks.cache import whole
 from tasks.errors import UserError
-from tasks.git import GitError, git
+from tasks.git import GitError, commit_all, git
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
 
@@ -50,12 +49,8 @@ def make_copy(project: Path, target: Path, changes: Mapping[str, Any]) -> None:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(project / name, target / name)
     change_params(target / "params.yaml", changes)
-    # Whatever the user's own git asks of a commit: a name, a signature, hooks.
-    own = ["user.name=lesionflow", "user.email=lesionflow@localhost", "commit.gpgsign=false"]
-    settings = [word for setting in own for word in ("-c", setting)]
-    commit = [*settings, "commit", "-q", "--no-verify", "-m", "Scratch copy"]
-    for command in (["init", "-q"], ["add", "."], commit):
-        subprocess.run(["git", *command], cwd=target, check=True)
+    git("init", "--quiet", folder=target)
+    commit_all("Scratch copy", target)
 
 
 def all_but(params: Path, section: str, *kept: str) -> dict[str, None]:

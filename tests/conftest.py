@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows import scratch
 from flows.server import start
+from tasks.git import commit_all
 from tasks.settings import SOURCE_VARIABLE
 from tasks.slots import cores
 
@@ -142,9 +143,7 @@ def python(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
 
 def commit(folder: Path) -> None:
     """Commit all that git does not ignore in `folder`."""
-    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for command in (["add", "."], [*who, "commit", "-q", "-m", "Results"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
+    commit_all("Results", folder)
 
 
 def wait_for(condition: Callable[[], Any], timeout: float) -> Any:
