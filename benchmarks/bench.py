@@ -154,9 +154,10 @@ def source() -> Path:
     Raises UserError when it names none.
     """
     value = os.environ.get(SOURCE_VARIABLE, "")
-    if not value or not (Path(value) / synthetic.METADATA).is_file():
+    folder = Path(os.path.expanduser(value))
+    if not value or not (folder / synthetic.METADATA).is_file():
         raise UserError(
             f"{SOURCE_VARIABLE} is {value!r}: must name a folder with the record's files; "
             "`--quick` measures made-up lesions instead"
         )
-    return Path(value)
+    return folder

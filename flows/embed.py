@@ -39,7 +39,7 @@ def embed(settings: Settings, name: str) -> None:
                 width=setup.width,
                 height=setup.height,
                 trunk=f"tasks.embed.networks.{setup.network}:trunk",
-                weights=weights_of(setup.network, setup.weights, WEIGHTS),
+                weights=weights_of(setup.network, setup.weights_path, WEIGHTS),
                 flips=setup.flips,
             )
             for place, rows, part in zip(folders, tables, parts, strict=True)

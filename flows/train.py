@@ -111,7 +111,7 @@ def recipe(settings: Settings, setup: Experiment) -> tuple[CachedTask, dict[str,
     return finetune_seed, {
         "model": f"{model}:head",
         "network": f"tasks.embed.networks.{embedded.network}:trunk",
-        "weights": weights_of(embedded.network, embedded.weights, WEIGHTS),
+        "weights": weights_of(embedded.network, embedded.weights_path, WEIGHTS),
         "shape": [embedded.height, embedded.width, 3],
     }
 

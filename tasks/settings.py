@@ -110,7 +110,7 @@ class Download(Section):
         The variable is no setting: `source` says what the data are, whatever it holds.
         """
         mirror = os.environ.get(SOURCE_VARIABLE)
-        return mirror if mirror and self.source != SYNTHETIC else self.source
+        return os.path.expanduser(mirror if mirror and self.source != SYNTHETIC else self.source)
 
 
 class Preprocess(Section):
@@ -145,6 +145,11 @@ class Embed(Section):
     height: Annotated[int, Field(ge=32, le=600)]
     flips: bool
     weights: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def weights_path(self) -> str | None:
+        """Where `weights` is on this machine."""
+        return self.weights and os.path.expanduser(self.weights)
 
 
 class Plateau(Section):

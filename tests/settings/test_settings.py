@@ -39,6 +39,19 @@ def test_source_of_this_machine_stands_in(tmp_path: Path, monkeypatch: pytest.Mo
     assert load(PARAMS).download.location == plain.download.source
 
 
+def test_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell expands it in params.yaml, nor in a variable that is set in quotes."""
+    monkeypatch.setenv("HOME", "/home/me")
+    embed = {"lite0": {"weights": "~/lite0.pth"}}
+    changes = {"download": {"source": "~/ham10000"}, "embed": embed}
+    settings = load(written(tmp_path, changes))
+    assert settings.download.location == "/home/me/ham10000"
+    assert settings.download.source == "~/ham10000", "no page or record names the user's home"
+    assert settings.embed["lite0"].weights_path == "/home/me/lite0.pth"
+    monkeypatch.setenv(SOURCE_VARIABLE, "~/mirror")
+    assert load(PARAMS).download.location == "/home/me/mirror"
+
+
 def test_made_up_lesions_have_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or `make demo` would train on real lesions, and call them made up."""
     monkeypatch.setenv(SOURCE_VARIABLE, "/mirror")
