@@ -1,4 +1,5 @@
-# Every command runs in the virtual environment .venv, made from requirements.lock.
+# Every command runs in the virtual environment .venv: requirements.lock is what running needs, and
+# requirements-dev.lock all that checking needs.
 PYTHON ?= python3.11
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -15,11 +16,17 @@ CLIENT := PREFECT_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_LOGGING_LEVEL=INF
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: .venv/ready ## Make the virtual environment
+env: .venv/ready ## Make the virtual environment for running
 
+INSTALL := .venv/bin/pip install --quiet --no-deps
 .venv/ready: requirements.lock
 	$(PYTHON) -m venv --clear .venv
-	.venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
+	touch $@
+
+.venv/ready-to-check: .venv/ready requirements-dev.lock
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
 	touch $@
 
 demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
@@ -35,7 +42,7 @@ run: env ## The same with independent stages side by side
 page: env ## Write reports/index.html, the page of the results
 	python -m flows.page
 
-bench: env ## Measure against what else one would do, into benchmarks/results.md
+bench: .venv/ready-to-check ## Measure against what else one would do, into benchmarks/results.md
 	python -m benchmarks
 
 server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
@@ -49,10 +56,10 @@ deploy: env ## Register the deployments of prefect.yaml with the server
 	$(CLIENT) prefect --no-prompt work-pool create $(POOL)-stages --type process --overwrite
 	$(CLIENT) LESIONFLOW_COMMIT=$$(git rev-parse --short HEAD) prefect --no-prompt deploy --all
 
-test: env lint ## Check and test everything
+test: lint ## Check and test everything
 	python -m pytest --numprocesses auto --dist worksteal
 
-lint: env ## Check style and types
+lint: .venv/ready-to-check ## Check style and types
 	ruff check .
 	ruff format --check .
 	mypy
@@ -60,11 +67,13 @@ lint: env ## Check style and types
 audit: ## Ask the package index which packages have known vulnerabilities
 	$(PYTHON) -m venv --clear .audit
 	.audit/bin/pip install --quiet pip-audit
-	.audit/bin/pip-audit --no-deps --disable-pip --requirement requirements.lock
+	.audit/bin/pip-audit --no-deps --disable-pip --requirement requirements-dev.lock
 
-lock: env ## Resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
+lock: env ## Resolve both locks anew (needs uv)
+	$(LOCK) --all-extras --group dev --output-file requirements-dev.lock
+	$(LOCK) --extra transfer --constraint requirements-dev.lock --output-file requirements.lock
 
 readme: env ## Put the picture of the DAG and the committed numbers into README.md
 	python -m flows.readme

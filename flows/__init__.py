@@ -4,12 +4,21 @@ import io
 import logging
 import os
 import sys
+from pathlib import Path
 
 from tasks.git import VARIABLES
 from tasks.surroundings import settle
 
 if sys.platform != "linux":
     raise SystemExit("Lesionflow needs Linux (a container will do): /proc says which process lives")
+
+# Where the project is installed, Python may take its code in a folder with code of its own.
+if (own := Path("flows/__init__.py").absolute()).exists() and not own.samefile(__file__):
+    raise SystemExit(
+        f"{own.parent.parent} has code of its own, and Python takes that of "
+        f"{Path(__file__).parent.parent}: set PYTHONPATH={own.parent.parent}"
+    )
+os.environ.pop("PYTHONSAFEPATH", None)  # in a copy, what a flow starts takes the copy's code
 
 # Prefect reports its use unless this is set before it is imported; every flow begins here.
 os.environ.setdefault("DO_NOT_TRACK", "1")

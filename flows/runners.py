@@ -39,7 +39,7 @@ def task_runner() -> TaskRunner[Any]:
     except ImportError:
         raise UserError(
             f"{RUNNER_VARIABLE} names a Dask scheduler, which needs the extra `dask`: "
-            "pip install 'prefect-dask>=0.3.7' 'distributed>=2026.8'"
+            "`pip install -e '.[dask]'` in the project's folder"
         ) from None
     try:  # Dask itself would try for half a minute, and then say it with a traceback
         socket.create_connection((address.hostname, address.port or 8786), TIMEOUT).close()

@@ -36,8 +36,8 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
         import tf2onnx  # noqa: F401 - what Keras exports with
     except ImportError as error:
         raise UserError(
-            f"{error.name} is not installed: `pip install onnx onnxruntime tf2onnx` (the project's "
-            "extra `onnx`)"
+            f"{error.name} is not installed: it comes with the extra `onnx`, by `pip install -e "
+            "'.[onnx]'` in the project's folder"
         ) from None
     loaded = load_all(models)
     width, height = size_of(loaded[0])
