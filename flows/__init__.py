@@ -18,7 +18,6 @@ if (own := Path("flows/__init__.py").absolute()).exists() and not own.samefile(_
         f"{own.parent.parent} has code of its own, and Python takes that of "
         f"{Path(__file__).parent.parent}: set PYTHONPATH={own.parent.parent}"
     )
-os.environ.pop("PYTHONSAFEPATH", None)  # in a copy, what a flow starts takes the copy's code
 
 # Prefect reports its use unless this is set before it is imported; every flow begins here.
 os.environ.setdefault("DO_NOT_TRACK", "1")

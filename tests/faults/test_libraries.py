@@ -1,4 +1,4 @@
-"""Variables and files of the user's that libraries obey: they change no number, and stop nothing."""
+"""Whatever the environment and the home folder say to libraries, a model is the same bytes."""
 
 import json
 import logging
@@ -74,7 +74,7 @@ def test_variable_is_not_heard(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_devices_are_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = "--xla_gpu_cuda_data_dir=/opt/cuda"
-    own = {name: "the user's" for name in (*KEPT, "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")}
+    own = dict.fromkeys((*KEPT, "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"), "the user's")
     for name, value in own.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XLA_FLAGS", f"--xla_gpu_autotune_level=0 {cuda}")
