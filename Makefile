@@ -29,7 +29,7 @@ INSTALL := .venv/bin/pip install --quiet --no-deps
 	$(INSTALL) --require-hashes --requirement requirements-dev.lock
 	touch $@
 
-demo: env ## Run the whole DAG on made-up lesions in demo/ and show its numbers
+demo: env ## Run the whole DAG on synthetic lesions in demo/, change a setting, show what moved
 	python -m flows.demo
 
 repro: env ## Run every stage whose inputs changed, on the data set of params.yaml

@@ -1,4 +1,4 @@
-"""The whole DAG on made-up lesions, in a scratch copy.
+"""The whole DAG on synthetic lesions, in a scratch copy; then again with one setting changed.
 
 python -m flows.demo
 """
@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.dag import alone
 from flows.errors import told
-from flows.scratch import all_but, files, make_copy, only
+from flows.scratch import all_but, change_params, files, make_copy, only
 from tasks.cache import digest, file_hash
 from tasks.errors import UserError
+from tasks.git import commit_all, git
 
 EXPERIMENTS = (
     "baseline",
@@ -26,11 +28,13 @@ EXPERIMENTS = (
     "clinical",
     "transfer",
 )
+CHANGED, EPOCHS = "clinical", 1  # what the copy tries out when all has run
 COPIED = Path(".cache/copied")  # in the copy: what it was made of
+ALONE = Path(".prefect/demo.lock")
 
 
 def changes(params: Path) -> dict[str, Any]:
-    """To made-up lesions, short trainings, and some experiment of each kind."""
+    """To synthetic lesions, short trainings, and some experiment of each kind."""
     return {
         "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
         "embed": all_but(params, "embed", "lite0"),
@@ -61,28 +65,52 @@ def copy_once(project: Path, folder: Path) -> None:
     beside = folder.with_name(f".part-{folder.name}")
     shutil.rmtree(beside, ignore_errors=True)
     make_copy(project, beside, changes(project / "params.yaml"))
+    if (project / ".venv").exists():
+        (beside / ".venv").symlink_to(
+            (project / ".venv").resolve()
+        )  # or `make` there makes another
     (beside / COPIED).parent.mkdir()
     (beside / COPIED).write_text(content)
     beside.rename(folder)
 
 
+def run(flow: str, folder: Path) -> None:
+    """Run a flow of the copy. Raises UserError when it fails."""
+    if subprocess.run([sys.executable, "-m", f"flows.{flow}"], cwd=folder).returncode:
+        raise UserError(
+            f"flows.{flow} failed in {folder}; run this again to go on from where it stopped"
+        )
+
+
+def run_copy(folder: Path) -> None:
+    """Run the copy's DAG; the first time commit its results, change a setting, run it again."""
+    run("pipeline", folder)
+    if not git("ls-files", "dvc.lock", folder=folder):
+        commit_all("Results on synthetic lesions", folder)
+        change_params(folder / "params.yaml", {"experiments": {CHANGED: {"epochs": EPOCHS}}})
+        print(f"committed in {folder}; now with experiments.{CHANGED}.epochs: {EPOCHS}", flush=True)
+        run("pipeline", folder)
+    run("page", folder)
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="Where to make the copy.")] = Path("demo"),
 ) -> None:
-    """Copy the project, run its DAG on made-up lesions with short trainings, show the numbers."""
-    with told("demo"):
+    """Copy the project, run its DAG on synthetic lesions, change a setting, show what moved."""
+    with told("demo"), alone(ALONE):
         copy_once(Path.cwd(), folder)
-        for flow in ("pipeline", "page"):
-            command = [sys.executable, "-m", f"flows.{flow}"]
-            if subprocess.run(command, cwd=folder).returncode:
-                raise UserError(f"the run in {folder} failed; run this again to go on from there")
-    print("\nEvery experiment on made-up lesions, test fold (95% interval).\n")
-    print((folder / "reports" / "experiments.md").read_text(encoding="utf-8"))
+        run_copy(folder)
+        print("\nEvery experiment on synthetic lesions, test fold (95% interval).\n")
+        print((folder / "reports" / "experiments.md").read_text(encoding="utf-8"))
+        since = "since its last commit (`git diff params.yaml` there says what was set)"
+        print(f"What moved in {folder} {since}:\n", flush=True)
+        run("compare", folder)
     print(
-        f"To look at: {folder}/reports/index.html. The copy is in {folder}/: its settings in\n"
-        "params.yaml, predictions in predictions/, models in models/. Change a setting and\n"
-        "run `dvc repro` there; `dvc metrics diff` then shows what moved. Made-up lesions say\n"
-        "nothing about skin: README.md tells how to run on the real images."
+        f"To look at: {folder}/reports/index.html. The copy is in {folder}/, a repository of its\n"
+        "own: its settings in params.yaml, predictions in predictions/, models in models/.\n"
+        "Change a setting there; `make run` and `.venv/bin/python -m flows.compare` then show\n"
+        "what moved since the last commit. Synthetic lesions say nothing about skin: README.md\n"
+        "tells how to run on the real images."
     )
 
 

@@ -9,8 +9,11 @@ import pytest
 from conftest import PROJECT
 
 from flows import demo
+from flows.dag import alone
 from flows.scratch import files
 from tasks.errors import UserError
+from tasks.git import git
+from tasks.settings import load
 
 
 @pytest.fixture
@@ -18,8 +21,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny project, of a user whose git wants signatures and has a hook that refuses."""
     folder = tmp_path / "project"
     (folder / "hooks").mkdir(parents=True)
-    shutil.copy(PROJECT / "params.yaml", folder)
-    (folder / ".gitignore").write_text("/demo/\n/.part-demo/\n")
+    for name in (".gitignore", "Makefile", "params.yaml", "requirements.lock"):
+        shutil.copy2(PROJECT / name, folder)
     (folder / "hooks" / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
     (folder / "hooks" / "pre-commit").chmod(0o755)
     configuration = tmp_path / "gitconfig"
@@ -63,3 +66,54 @@ def test_copy_that_a_kill_cut_off_is_made_anew(
 def test_project_that_git_does_not_know_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no git repository"):
         files(tmp_path)
+
+
+def test_make_in_the_copy_takes_the_projects_environment(project: Path) -> None:
+    (project / ".venv").mkdir()
+    (project / ".venv/ready").touch()
+    demo.copy_once(project, project / "demo")
+    asked = subprocess.run(["make", "--question", "env"], cwd=project / "demo")
+    assert asked.returncode == 0, "`make` there would make another"
+    assert ".venv" not in git("ls-files", folder=project / "demo").splitlines()
+    assert git("status", "--porcelain", folder=project / "demo") == ""
+
+
+def test_second_demo_at_once_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    with alone(demo.ALONE), pytest.raises(SystemExit) as ended:
+        demo.main(Path("demo"))
+    assert ended.value.code == 1
+    said = f"demo: {project}: another run of the whole DAG (process {os.getpid()}) is at work here"
+    assert capsys.readouterr().err.startswith(said)
+    assert not (project / "demo").exists()
+
+
+def test_demo_ends_with_a_comparison_with_what_it_committed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = []
+
+    def run(flow: str, folder: Path) -> None:
+        ran.append(flow)
+        if flow == "pipeline":
+            for name in ("dvc.lock", "predictions/clinical.parquet", "reports/experiments.md"):
+                (folder / name).parent.mkdir(exist_ok=True)
+                shutil.copy(folder / "params.yaml", folder / name)
+
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.chdir(project)
+    demo.main(Path("demo"))
+    assert ran == ["pipeline", "pipeline", "page", "compare"]
+    changed = git("diff", "--name-only", folder=Path("demo")).splitlines()
+    assert {"params.yaml", "predictions/clinical.parquet"} <= set(changed), "all in HEAD, and other"
+    assert load(Path("demo/params.yaml")).experiments["clinical"].epochs == demo.EPOCHS
+    assert "since its last commit" in capsys.readouterr().out
+
+    ran.clear()
+    Path("demo/params.yaml").write_text("train: {runs: 5}\n")
+    demo.main(Path("demo"))
+    assert ran == ["pipeline", "page", "compare"]
+    assert "5" in Path("demo/params.yaml").read_text(), "the user's change is kept"
+    assert len(git("log", "--format=%h", folder=Path("demo")).splitlines()) == 2
