@@ -8,7 +8,6 @@ export DO_NOT_TRACK := 1
 # Where `make server` listens and `make worker` and `make deploy` look.
 PORT ?= 4200
 POOL := lesionflow
-CLIENT := PREFECT_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_LOGGING_LEVEL=INFO
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo repro run page bench test lint server worker deploy audit lock readme clean
@@ -46,15 +45,14 @@ bench: .venv/ready-to-check ## Measure against what else one would do, into benc
 	python -m benchmarks
 
 server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
-	PREFECT_LOGGING_LEVEL=INFO prefect server start --port $(PORT)
+	PREFECT_LOGGING_LEVEL=INFO python -m flows.hosted server --port $(PORT)
 
 worker: env ## Run what the deployments schedule, in this folder
-	$(CLIENT) python -m flows.worker $(POOL)
+	PREFECT_LOGGING_LEVEL=INFO python -m flows.hosted client --port $(PORT) \
+		python -m flows.worker $(POOL)
 
 deploy: env ## Register the deployments of prefect.yaml with the server
-	$(CLIENT) prefect --no-prompt work-pool create $(POOL) --type process --overwrite
-	$(CLIENT) prefect --no-prompt work-pool create $(POOL)-stages --type process --overwrite
-	$(CLIENT) LESIONFLOW_COMMIT=$$(git rev-parse --short HEAD) prefect --no-prompt deploy --all
+	@python -m flows.hosted deploy --port $(PORT)
 
 test: lint ## Check and test everything
 	python -m pytest --numprocesses auto --dist worksteal

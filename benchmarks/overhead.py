@@ -20,7 +20,7 @@ from benchmarks.child import command
 from benchmarks.rows import Row, in_turn
 from benchmarks.run import alone
 from flows.scratch import make_copy
-from flows.server import start
+from flows.server import client_of, start
 
 SMALL = {"download": {"source": "synthetic", "synthetic": {"lesions": LESIONS}}}
 PLAIN = """
@@ -65,10 +65,11 @@ def rows(bench: Bench) -> Iterator[Row]:
     for folder, sizes in ((bare, [(1, 1)] * len(stages)), (like, stages)):
         make_bare(folder, sizes)
         command(folder, "-m", "dvc", "repro")
-    url = start(psutil.Process(), bench.folder / "server.json")
+    settings = client_of(start(psutil.Process(), bench.folder / "server.json"))
+    client = {setting.name: value for setting, value in settings.items()}
     cases: dict[str, Callable[[], float]] = {
         "plain": partial(ours, "-c", PLAIN),
-        "stage": partial(ours, "-c", STAGE, PREFECT_API_URL=url),
+        "stage": partial(ours, "-c", STAGE, **client),
         "stage, own server": partial(ours, "-c", STAGE),
         "repro": partial(ours, "-m", "dvc", "repro"),
         "pipeline": partial(ours, "-m", "flows.pipeline"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tasks.git import VARIABLES
+from tasks.loopback import spare_loopback
 from tasks.surroundings import settle
 
 if sys.platform != "linux":
@@ -30,6 +31,8 @@ settle()
 # the folder.
 for name in VARIABLES:
     os.environ.pop(name, None)
+
+spare_loopback()
 
 # A server that is slow to take events loses none. Prefect's settings do not reach these loggers.
 for worker in ("APILogWorker", "EventsWorker"):

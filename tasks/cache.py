@@ -37,8 +37,11 @@ from prefect.settings import get_current_settings
 
 from tasks import process
 from tasks.errors import UserError
+from tasks.loopback import spare_loopback
 from tasks.slots import slot
 from tasks.surroundings import processor
+
+spare_loopback()  # in a Dask worker too, which imports none of `flows`
 
 STORE = Path(".cache")
 HOST = hashlib.sha256(

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from filelock import FileLock
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_HOME, temporary_settings
 
 from flows import scratch
-from flows.server import start
+from flows.server import client_of, start
 from tasks.git import commit_all
 from tasks.settings import SOURCE_VARIABLE
 from tasks.slots import cores
@@ -63,10 +63,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that lives as long as the test session."""
     folder = tmp_path_factory.mktemp("prefect")
     os.environ["PREFECT_HOME"] = str(folder)
-    url = start(psutil.Process(), folder / "server.json")
-    os.environ["PREFECT_API_URL"] = url
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: folder}):
-        yield url
+    found = start(psutil.Process(), folder / "servers" / "server.json")
+    os.environ["PREFECT_API_URL"] = found["url"]
+    with temporary_settings(client_of(found) | {PREFECT_HOME: folder}):
+        yield found["url"]
     for name in ("PREFECT_API_URL", "PREFECT_HOME"):
         del os.environ[name]
 

@@ -4,7 +4,8 @@ import socket
 import subprocess
 import sys
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import conftest
 import httpx
 import psutil
 from conftest import environment
+from prefect.client.base import PrefectHttpxSyncClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import temporary_settings
+
+from flows.server import client_of
 
 TIMEOUT = 300  # seconds, on a busy machine
 wait_for = partial(conftest.wait_for, timeout=TIMEOUT)
@@ -27,34 +33,27 @@ class Site:
         self.environment = environment(
             PREFECT_API_URL=self.api, PREFECT_HOME=str(home), PREFECT_WORKER_QUERY_SECONDS="1"
         )
+        self.home = home
         self.port = port
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-            cwd=self.project,
-            env={**self.environment, "LESIONFLOW_COMMIT": "abc1234"},
-            capture_output=True,
-            text=True,
-        )
 
     def start(self, name: str, folder: Path | None = None, *arguments: str) -> None:
         """Start a process that goes on: Python's `-m ARGUMENTS`, in `folder`.
 
         Without arguments the server, which then answers, or the worker, by name.
         """
+        port = ["--port", str(self.port)]
         usual = {
-            "server": [
-                "prefect",
-                "server",
-                "start",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
+            "server": ["flows.hosted", "server", *port],
+            "worker": [
+                "flows.hosted",
+                "client",
+                *port,
+                "python",
+                "-m",
+                "flows.worker",
+                "lesionflow",
             ],
-            "worker": ["flows.worker", "lesionflow"],
         }
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", *(arguments or usual[name])],
@@ -64,17 +63,32 @@ class Site:
             stderr=subprocess.DEVNULL,
         )
         if name == "server":
+            wait_for((self.home / "servers" / f"{self.port}.json").exists)
             wait_for(lambda: answers(self.api))
 
-    def deploy(self) -> None:
-        """Make the work pools, and register the deployments of prefect.yaml."""
-        for pool in ("lesionflow", "lesionflow-stages"):
-            self.succeed("work-pool", "create", pool, "--type", "process", "--overwrite")
-        self.succeed("deploy", "--all")
+    def hosted(
+        self, command: str, *arguments: str, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of `flows.hosted`; both streams in `stdout`."""
+        port = ["--port", str(self.port)]
+        return subprocess.run(
+            [sys.executable, "-m", "flows.hosted", command, *port, *arguments],
+            cwd=folder or self.project,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
-    def succeed(self, *arguments: str) -> None:
-        done = self.prefect(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
+    def deploy(self) -> str:
+        """Make the work pools, and register the deployments of prefect.yaml; what that says."""
+        done = self.hosted("deploy")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @property
+    def password(self) -> str:
+        return (self.home / "password").read_text().strip()
 
     def end(self) -> None:
         """Kill what was started and still runs."""
@@ -82,16 +96,27 @@ class Site:
             if process.poll() is None:
                 end(process)
 
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        settings = client_of({"url": self.api, "password": self.password})
+        with temporary_settings(settings), get_client(sync_client=True) as client:
+            yield client
+
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """What the server answers; asked again while it is busy, as Prefect's own client does."""
 
         def answer() -> httpx.Response | None:
-            with suppress(httpx.TransportError):
-                response = httpx.request(method, f"{self.api}{path}", json=content, timeout=60)
-                return None if response.status_code == 503 else response
+            user, _, word = self.password.partition(":")
+            with (
+                PrefectHttpxSyncClient(
+                    base_url=self.api, auth=(user, word), timeout=60, enable_csrf_support=True
+                ) as client,
+                suppress(httpx.TransportError),
+            ):
+                return client.request(method, path, json=content)
             return None
 
-        return wait_for(answer).raise_for_status().json()
+        return wait_for(answer).json()
 
     def post(self, path: str, **content: Any) -> Any:
         return self.ask("POST", path, content)

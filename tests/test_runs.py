@@ -11,10 +11,10 @@ import psutil
 import pytest
 from prefect import flow, task
 from prefect.client.orchestration import get_client
-from prefect.states import Running
+from prefect.states import Pending, Running
 
 from flows import runs
-from flows.runs import BEGAN, MACHINE, PID, end_dead_runs, signed
+from flows.runs import BEGAN, MACHINE, PID, WORKER, end_dead_runs, signed, worker_name
 from flows.server import began
 from tasks.cache import HOST
 
@@ -84,3 +84,33 @@ def test_run_that_starts_signs_itself(prefect_server: str) -> None:
         labels = client.read_flow_run(identity).labels
     assert labels[PID] == os.getpid()
     assert float(str(labels[BEGAN])) == began(psutil.Process())
+
+
+def test_run_that_no_worker_will_begin(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    workers = {
+        "at work": worker_name(),
+        "gone": f"{HOST}-{ended.pid}-1",
+        "with a process that goes on": f"{HOST}-{ended.pid}-1",
+        "elsewhere": f"elsewhere-{ended.pid}-1",
+        "somebody's": "ProcessWorker 1",
+        "not ours": None,
+    }
+    with get_client(sync_client=True) as client:
+        found = {}
+        for name, worker in workers.items():
+            run = client.create_flow_run(work, state=Pending())
+            if worker:
+                client.update_flow_run_labels(run.id, {WORKER: worker})
+            found[name] = run.id
+        left = os.environ | {"PREFECT__FLOW_RUN_ID": str(found["with a process that goes on"])}
+        child = subprocess.Popen(["sleep", "600"], env=left)
+        monkeypatch.setattr(runs, "UNSIGNED", timedelta(0))
+        end_dead_runs()
+        child.kill()
+        states = {name: client.read_flow_run(run).state_type for name, run in found.items()}
+    assert {name for name, state in states.items() if state == "CRASHED"} == {"gone"}
+    assert {state for name, state in states.items() if name != "gone"} == {"PENDING"}
