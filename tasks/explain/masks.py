@@ -25,11 +25,11 @@ class Masks:
     def __init__(self, path: Path, width: int, height: int) -> None:
         self.path, self.size = path, (width, height)
         self.archive = opened(path)
-        self.names = {Path(name).name: name for name in self.archive.namelist()}
+        self.names = {Path(name).name.lower(): name for name in self.archive.namelist()}
 
     def read(self, image_id: str) -> NDArray[np.float32]:
         """Of each pixel (height, width) the share that is lesion. Raises UserError without one."""
-        name = self.names.get(f"{image_id}_segmentation.png")
+        name = self.names.get(f"{image_id}_segmentation.png".lower())
         if name is None:
             raise UserError(f"{self.path}: no mask of {image_id}")
         if fault := member_fault(self.archive.getinfo(name)):

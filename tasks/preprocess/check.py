@@ -1,10 +1,11 @@
 """Check a whole data set before any work is spent on it, and list every fault at once."""
 
 import csv
+import re
 import stat
 import warnings
 import zipfile
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -19,7 +20,13 @@ METADATA = "HAM10000_metadata.csv"
 IMAGE_ARCHIVES = "HAM10000_images_part_*.zip"
 COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization")
 OPTIONAL_COLUMNS = ("dataset",)  # in the original record, not in the widespread copy
+SEPARATORS = ",;\t"  # semicolons: a spreadsheet's, where commas stand in numbers
 SHOWN = 30
+
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+SUFFIXES = (*JPEG, ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What moves a terminal's cursor, sets its title and so on, or ends a line."""
 
 LARGEST = 2**28  # bytes of an image, unpacked: what promises more is a bomb
 ENCRYPTED = 1  # of a zip member's flags
@@ -37,7 +44,7 @@ class DataFaults(DataError):
     def __init__(self, path: Path, faults: list[str]) -> None:
         super().__init__(path, faults)
         self.path = path
-        self.faults = faults
+        self.faults = [printable(fault) for fault in faults]
 
     def __str__(self) -> str:
         number = len(self.faults)
@@ -45,6 +52,43 @@ class DataFaults(DataError):
         if number > SHOWN:
             lines.append(f"... and {number - SHOWN} more")
         return "\n  ".join(lines)
+
+
+def decoded(name: str) -> str:
+    """A file's name as UTF-8 can write it: bytes that are no UTF-8 as escapes such as `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def printable(name: str) -> str:
+    """The same in one line that a terminal shows: control characters as escapes too."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), decoded(name))
+
+
+def image_id(name: str) -> str:
+    """An image's id, where the name of its file may stand in place of it."""
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in SUFFIXES else name
+
+
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a CSV, and its rows, each with its line as an editor numbers them.
+
+    The separator is that of SEPARATORS which the first line has most of.
+
+    Raises DataError when it is no CSV.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            separator = max(SEPARATORS, key=stream.readline().count)
+            stream.seek(0)
+            reader = csv.reader(stream, delimiter=separator)
+            return next(reader, []), [(reader.line_num, values) for values in reader if values]
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a CSV file: {error}") from None
 
 
 def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -60,17 +104,7 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     DataError
         When it is no CSV, lacks a column, has one twice or holds no row.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            lines = [(reader.line_num, values) for values in reader if values]
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a CSV file: {error}") from None
+    header, lines = read_csv(path)
     check_header(path, header)
     if not lines:
         raise DataError(f"{path}: holds no row")
@@ -79,6 +113,7 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     places = [header.index(column) for column in columns]
     cells = [[values[place] for place in places] for values in whole.values()]
     raw = pd.DataFrame(cells, index=list(whole), columns=columns, dtype=str)
+    raw["image_id"] = raw["image_id"].map(image_id)
     age = pd.to_numeric(raw["age"].where(raw["age"] != ""), errors="coerce").astype(float)
     faults: list[tuple[Any, str]] = [
         (line, f"{len(values)} values in {len(header)} columns")
@@ -90,15 +125,15 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return raw.assign(age=age).sort_values("image_id", ignore_index=True), texts
 
 
+def no_column(path: Path, name: str, header: Iterable[object]) -> DataError:
+    found = printable(", ".join(map(str, header))) or "none"
+    return DataError(f"{path}: no column {name}; found: {found}")
+
+
 def check_header(path: Path, header: list[str]) -> None:
     """Raise DataError when a column is missing, or stands twice: the second may differ."""
     if missing := [column for column in COLUMNS if column not in header]:
-        tabs = any("\t" in name for name in header)
-        remedy = "; it is separated by tabs: save it with commas, as the record's original is"
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; "
-            f"found: {', '.join(header) or 'none'}{remedy if tabs else ''}"
-        )
+        raise no_column(path, ", ".join(missing), header)
     known = (*COLUMNS, *OPTIONAL_COLUMNS)
     if twice := [column for column in known if header.count(column) > 1]:
         raise DataError(f"{path}: column {', '.join(twice)} stands more than once: leave one")
@@ -151,14 +186,14 @@ def diagnosis_faults(raw: pd.DataFrame) -> list[tuple[Hashable, str]]:
 
 
 def image_members(members: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members `<image id>.jpg`, anywhere in the archive's tree.
+    """The members `<image id>.jpg`, or of another of JPEG's suffixes, anywhere in the archive.
 
     Hidden ones, such as the resource forks `._<image id>.jpg` that macOS adds, are no images.
     """
     return [
         member
         for member in members.infolist()
-        if member.filename.endswith(".jpg")
+        if member.filename.lower().endswith(JPEG)
         and not PurePosixPath(member.filename).name.startswith(".")
     ]
 
@@ -192,6 +227,21 @@ def locate_images(raw: Path) -> dict[str, list[Path]]:
     if faults:
         raise DataFaults(raw, faults)
     return located
+
+
+def members_like(raw: Path, images: Collection[str]) -> dict[str, str]:
+    """Of `images` that no archive holds, which member may be meant, and what is to be done."""
+    named = {image.lower(): image for image in images}
+    meant = {}
+    for archive in sorted(raw.glob(IMAGE_ARCHIVES)):
+        with opened(archive) as members:
+            for name in members.namelist():
+                path = PurePosixPath(name)
+                image = named.get(path.stem.lower())
+                if image and path.suffix.lower() in SUFFIXES:
+                    has = f"{archive.name} has {name}"
+                    meant[image] = f" as a JPEG of that name: {has}; save it as {image}.jpg"
+    return meant
 
 
 def image_faults(archive: Path) -> Iterator[str]:
@@ -262,8 +312,11 @@ def check(raw: Path) -> pd.DataFrame:
     metadata, faults = read_metadata(raw / METADATA)
     located = locate_images(raw)
     listed = set(metadata["image_id"]) - {""}
+    missing = listed - set(located)
+    meant = members_like(raw, missing) if missing else {}
     faults += [
-        f"{image} is in {METADATA}, but in no archive" for image in sorted(listed - set(located))
+        f"{image} is in {METADATA}, but in no archive{meant.get(image, '')}"
+        for image in sorted(missing)
     ]
     for image, archives in sorted(located.items()):
         places = " and in ".join(archive.name for archive in archives)

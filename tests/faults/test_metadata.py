@@ -13,9 +13,11 @@ from record import HEADER, ONE, TWO, Record, encoded, faults
 from flows import preprocess as stage
 from tasks.clinical import SITES
 from tasks.preprocess.check import METADATA, SHOWN, DataError, check, read_metadata
+from tasks.preprocess.decode import decode
 from tasks.settings import load
 
 CLASSES = "akiec, bcc, bkl, df, mel, nv, vasc"
+SUFFIXES = (".jpg", ".JPG", ".jpeg", ".png")
 Spoil = Callable[[Record], None]
 
 
@@ -187,6 +189,17 @@ def reordered(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.columns[::-1]]
 
 
+def with_suffixes(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(image_id=table["image_id"] + pd.Series(SUFFIXES))
+
+
+def separated(by: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """One column, of what stands between other separators."""
+    return lambda table: pd.DataFrame(
+        {by.join(table.columns): table.astype(str).agg(by.join, axis=1)}
+    )
+
+
 def eighth(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(dataset="rosendahl", mood="good")
 
@@ -196,6 +209,10 @@ def eighth(table: pd.DataFrame) -> pd.DataFrame:
     [
         pytest.param(reordered, "utf-8", "\n", id="other column order"),
         pytest.param(eighth, "utf-8", "\n", id="the eighth column"),
+        pytest.param(separated(";"), "utf-8", "\n", id="semicolons"),
+        pytest.param(separated(";"), "utf-8-sig", "\r\n", id="semicolons, BOM and CRLF"),
+        pytest.param(separated("\t"), "utf-8", "\n", id="tabs"),
+        pytest.param(with_suffixes, "utf-8", "\n", id="image_id with a suffix"),
         pytest.param(None, "utf-8-sig", "\n", id="BOM"),
         pytest.param(None, "utf-8", "\r\n", id="CRLF"),
         pytest.param(None, "utf-8-sig", "\r\n", id="BOM and CRLF"),
@@ -222,6 +239,29 @@ def test_read_as_meant(
     assert set(read.columns) - set(plain.columns) == ({"dataset"} if change is eighth else set())
 
 
+@pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".Jpeg"])
+def test_archives_with_another_suffix(suffix: str, tmp_path: Path) -> None:
+    plain = check(Record().write(tmp_path))
+    record = Record()
+    record.archives[ONE] = {
+        name.replace(".jpg", suffix): content for name, content in record.archives[ONE].items()
+    }
+    assert check(record.write(tmp_path)).equals(plain)
+    decode(tmp_path, archive=tmp_path / ONE, images=["I1", "I3"], width=8, height=6)
+    assert (tmp_path / "pixels.npy").exists()
+
+
+@pytest.mark.parametrize("name", ["i1.jpg", "in/I1.png", "I1.TIF"])
+def test_image_under_another_name_is_named_with_the_remedy(name: str, tmp_path: Path) -> None:
+    record = Record()
+    record.archives[ONE][name] = record.archives[ONE].pop("I1.jpg")
+    first, *_ = faults(record.write(tmp_path))
+    assert first == (
+        f"I1 is in {METADATA}, but in no archive as a JPEG of that name: {ONE} has {name}; "
+        "save it as I1.jpg"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -242,11 +282,10 @@ def test_read_as_meant(
             id="a column twice",
         ),
         pytest.param(
-            HEADER.replace(",", "\t").encode(),
+            HEADER.replace(",", "|").replace("sex", "\x1b[2J").encode(),
             f"no column image_id, lesion_id, dx, dx_type, age, sex, localization; "
-            f"found: {HEADER.replace(',', chr(9))}; it is separated by tabs: save it with commas, "
-            f"as the record's original is",
-            id="tabs",
+            f"found: {HEADER.replace(',', '|').replace('sex', chr(92) + 'x1b[2J')}",
+            id="another separator, and what a terminal obeys",
         ),
         pytest.param(
             HEADER.encode("utf-16"), "not a CSV file: 'utf-8' codec can't decode", id="UTF-16"
