@@ -136,7 +136,7 @@ def predicted(*, raw: Path, model: Path, report: Callable[[Any], None]) -> None:
     from tasks.predict.predict import predict
 
     def work() -> None:
-        sources, _ = find_all([str(path) for path in sorted(raw.glob(IMAGE_ARCHIVES))])
+        sources, *_ = find_all([str(path) for path in sorted(raw.glob(IMAGE_ARCHIVES))])
         predict(
             models=[model],
             sources=sources,

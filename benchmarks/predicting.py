@@ -67,7 +67,7 @@ def ours(*, model: Path, paths: Sequence[Path], size: int, report: Callable[[Any
     import numpy as np
 
     from tasks.predict.images import Source, read
-    from tasks.predict.models import ask, load_all, size_of
+    from tasks.predict.models import ask_all, load_all, size_of
 
     loaded, *_ = load_all([model])
     ready = time.perf_counter() - began
@@ -75,7 +75,7 @@ def ours(*, model: Path, paths: Sequence[Path], size: int, report: Callable[[Any
 
     def answer(batch: Sequence[Path]) -> None:
         pixels = np.stack([read(Source(path), *size_of(loaded)) for path in batch])
-        ask(loaded, pixels, codes[: len(pixels)])
+        ask_all([model], [loaded], pixels, codes[: len(pixels)])
 
     report((ready, timed(answer, paths, size)))
 

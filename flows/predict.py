@@ -7,7 +7,7 @@ No stage of the DAG: the images are not part of the project. Nothing here is for
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,12 @@ import typer
 
 from flows.errors import told
 from flows.inputs import refuse_older_metrics
-from tasks import process
-from tasks.cache import whole
+from tasks.cache import named
 from tasks.clinical import SITES, clinical_codes
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source, find_all
+from tasks.predict.apart import predict_apart
+from tasks.predict.images import Source, find_all, passed_over
 from tasks.predict.locate import (
     PLACES,
     REMEDY,
@@ -35,6 +35,7 @@ from tasks.predict.locate import (
 )
 from tasks.predict.operate import Operation, operation
 from tasks.predict.write import WRITERS
+from tasks.preprocess.check import printable
 from tasks.progress import Bar
 from tasks.settings import load
 
@@ -99,7 +100,7 @@ def target(output: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     try:
-        with whole(output) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        with named(output) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
             yield stream
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror or error}") from None
@@ -117,7 +118,9 @@ def but_drawings(folder: Path, sources: list[Source]) -> list[Source]:
     for path in sorted(folder.glob("*")):
         at_risk = path.suffix.lower() == ".png" or path.stem.lower() in named
         if at_risk and path.is_file() and not is_drawing(path):
-            raise UserError(f"--explain {folder}: {path} is there; name another folder")
+            raise UserError(
+                f"--explain {folder}: {printable(str(path))} is there; name another folder"
+            )
     return sources
 
 
@@ -137,14 +140,17 @@ def run(
 
     Raises UserError when that is all of them.
     """
-    sources, wrong = find_all(names)
+    sources, wrong, passed = find_all(names)
     faults = len(wrong)
     if explain is not None:
         sources = but_drawings(explain, sources)
     for fault in wrong:
         print(fault, file=sys.stderr)
-    with target(output) as stream:
-        writer = WRITERS[format](stream, known(models, clinical is not None))
+    if passed:
+        print(f"predict: {passed_over(passed)}", file=sys.stderr)
+    operating = known(models, clinical is not None)
+    width = max((len(str(source)) for source in sources), default=0)
+    with target(output) as stream, closing(WRITERS[format](stream, operating, width)) as writer:
         silent = len(sources) <= FEW or (output is None and sys.stdout.isatty())
         with nullcontext() if silent else Bar("predict", len(sources), "image") as bar:
             say = bar.say if bar else partial(print, file=sys.stderr)
@@ -161,17 +167,11 @@ def run(
                     bar.advance(len(answers))
 
             if sources:
-                process.call(
-                    "tasks.predict.predict:predict",
-                    report=write,
-                    models=models,
-                    sources=sources,
-                    clinical=clinical,
-                    explanations=explain,
+                predict_apart(
+                    write, models=models, sources=sources, clinical=clinical, explanations=explain
                 )
         if not writer.written:
             raise UserError("no image could be read")
-        writer.close()
     return faults
 
 

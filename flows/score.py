@@ -6,6 +6,7 @@ No stage of the DAG: the images are not part of the project.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +15,15 @@ import typer
 from numpy.typing import NDArray
 
 from flows.errors import told
-from tasks import process
-from tasks.cache import whole
+from tasks.cache import named
 from tasks.errors import UserError
 from tasks.evaluate.classes import CLASS_METRICS, summarise_classes
 from tasks.evaluate.metrics import METRICS, summarise
 from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source, find_all
+from tasks.predict.apart import predict_apart
+from tasks.predict.images import Source, find_all, passed_over
 from tasks.predict.isic import read_lesions, read_truth
 from tasks.predict.locate import models_of
 from tasks.preprocess.check import DataFaults
@@ -45,14 +46,7 @@ def ask(models: list[Path], sources: list[Source]) -> tuple[NDArray[np.float32],
             answers.extend(batch)
             bar.advance(len(batch))
 
-        process.call(
-            "tasks.predict.predict:predict",
-            report=keep,
-            models=models,
-            sources=sources,
-            clinical=None,
-            explanations=None,
-        )
+        predict_apart(keep, models=models, sources=sources)
     if faults := [f"{answer.source}: {answer.fault}" for answer in answers if answer.fault]:
         raise DataFaults(sources[0].path.parent, faults)
     found = [a.probabilities for a in answers if a.probabilities is not None]
@@ -66,12 +60,15 @@ def score(
     each image counts as one.
     """
     models = models_of(model)
-    found, faults = find_all([str(images)])
+    found, faults, passed = find_all([str(images)])
     if faults:
         raise UserError("\n".join(faults))
-    sources, labels = read_truth(truth, found)
+    if passed:
+        print(f"score: {passed_over(passed)}", file=sys.stderr)
+    known = read_truth(truth, found)
+    sources, labels = known.sources, known.labels
     stems = [source.stem for source in sources]
-    of_lesions = read_lesions(lesions, stems) if lesions else stems
+    of_lesions = read_lesions(lesions, stems) if lesions else known.lesions or stems
     if len(set(of_lesions)) < 2:
         raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
     runs, withheld = ask(models, sources)
@@ -114,7 +111,7 @@ def summary(content: dict[str, Any]) -> str:
 def main(
     model: Annotated[str, typer.Argument(help="An experiment, a folder of models, or a .keras.")],
     images: Annotated[Path, typer.Argument(help="A folder or a zip archive.")],
-    truth: Annotated[Path, typer.Argument(help="A CSV as of ISIC 2018 Task 3.")],
+    truth: Annotated[Path, typer.Argument(help="A CSV: image_id and dx, or as of ISIC 2018.")],
     lesions: Annotated[
         Path | None, typer.Option(help="A CSV of image and lesion_id, for the intervals.")
     ] = None,
@@ -127,7 +124,7 @@ def main(
         content = score(model, images, truth, lesions, resamples, seed)
         print(summary(content))
         if output:
-            with whole(output) as beside:
+            with named(output) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n")
 
 

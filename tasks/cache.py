@@ -156,6 +156,35 @@ def whole(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def named(path: Path) -> Iterator[Path]:
+    """As `whole`, for a path that somebody names as output.
+
+    A link is followed. What is no regular file, such as a pipe, and this process's own standard
+    output and error, are written to, not replaced.
+    """
+    own = next((number for number in (1, 2) if is_open(path, number)), None)
+    if own is None and (path.is_file() or path.is_dir() or not path.exists()):
+        with whole(Path(os.path.realpath(path))) as beside:
+            yield beside
+        return
+    with writing(path), tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / path.name
+        yield beside
+        print(end="", flush=True)
+        target = path.open("wb") if own is None else os.fdopen(os.dup(own), "wb")
+        with target, beside.open("rb") as source:
+            shutil.copyfileobj(source, target)
+
+
+def is_open(path: Path, number: int) -> bool:
+    """Whether `path` is what this process has open under a number."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(number))
+    except OSError:
+        return False
+
+
 def pid_and_rest(path: Path, prefix: str) -> tuple[int, str]:
     """The process whose unfinished work `path` is, by its name, and what follows in the name."""
     pid, _, rest = path.name.removeprefix(prefix).partition("-")

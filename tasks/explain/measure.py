@@ -12,7 +12,7 @@ from tasks.explain.gallery import Gallery
 from tasks.explain.gradcam import explainer
 from tasks.explain.masks import Masks
 from tasks.predict.images import Source, naming, read
-from tasks.predict.models import ask, load_all, size_of
+from tasks.predict.models import ask_all, load_all, size_of
 
 BATCH = 32  # images held at a time
 
@@ -43,7 +43,7 @@ def explain(
     for start in range(0, len(sources), BATCH):
         batch, codes = sources[start : start + BATCH], clinical[start : start + BATCH]
         pixels = np.stack([pixels_of(source, width, height) for source in batch])
-        said = np.stack([ask(model, pixels, codes) for model in loaded], axis=1)
+        said = ask_all(models, loaded, pixels, codes)
         if gallery:
             gallery.draw(batch, pixels, codes, said)
         tables = []

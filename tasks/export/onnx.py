@@ -12,7 +12,7 @@ from tasks.cache import whole
 from tasks.classes import CLASSES
 from tasks.clinical import LEVELS
 from tasks.errors import UserError
-from tasks.predict.models import ask, load_all, size_of
+from tasks.predict.models import ask, ask_all, load_all, size_of
 from tasks.train.archive import takes_clinical
 
 TOLERANCE = 1e-5
@@ -45,7 +45,7 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (CHECKED, height, width, 3), np.uint8)
     codes = random.integers(0, LEVELS, (CHECKED, len(LEVELS)), np.int64)
-    expected = np.mean([ask(model, images, codes) for model in loaded], axis=0)
+    expected = ask_all(models, loaded, images, codes).mean(axis=1)
 
     joined = mean_of(loaded)
     ask(joined, images, codes)  # Keras exports only what was called

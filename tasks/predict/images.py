@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,13 @@ from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
 from tasks.preprocess import check
-from tasks.preprocess.check import LARGEST
+from tasks.preprocess.check import LARGEST, SUFFIXES, decoded, printable
 from tasks.preprocess.decode import UPRIGHT, orientation, upright
 
 # No others: some of Pillow's readers run other programs.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+KINDS = "JPEG, PNG, TIFF, BMP, WebP or GIF"
+NAMED = 8  # files that are passed over
 
 
 class ImageError(UserError):
@@ -38,7 +39,12 @@ class Source:
     member: str = ""
 
     def __str__(self) -> str:
-        return printable(str(self.path / self.member))
+        return printable(self.name)
+
+    @property
+    def name(self) -> str:
+        """Where it is, control characters included."""
+        return decoded("/".join([str(self.path), *filter(None, [self.member])]))
 
     @property
     def stem(self) -> str:
@@ -55,33 +61,43 @@ def naming(source: Source) -> Iterator[None]:
         raise UserError(f"{source}: {error}") from error
 
 
-def printable(name: str) -> str:
-    """A file's name as UTF-8 can write it: bytes that are no UTF-8 as escapes such as `\\xe9`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def find_all(names: Sequence[str]) -> tuple[list[Source], list[str]]:
+def find_all(names: Sequence[str]) -> tuple[list[Source], list[str], list[Source]]:
     """The images that names stand for, each once, and what is wrong with names, in words.
 
     names: of files, whatever they are called; of folders and zip archives, of which every file
     counts whose suffix is one of SUFFIXES, at any depth; and patterns such as `scans/*.png`, in
     which `**` is any depth. A name that exists is never taken for a pattern. What one of them
     stands for is in order of name.
+
+    Returns too what lies in folders and archives beside the images, and is passed over.
     """
     sources: dict[Source, None] = {}
+    passed: dict[Source, None] = {}
     faults: list[str] = []
     for name in names:
         before = len(faults)
         found: list[Source] = []
         for path in matches(name, faults):
             try:
-                found += inside(path, faults)
+                images, others = inside(path, faults)
             except UserError as error:
                 faults.append(str(error))
+            else:
+                found += images
+                passed.update(dict.fromkeys(others))
         if not found and len(faults) == before:
             faults.append(f"{printable(name)}: no such file or folder, or no image in it")
         sources.update(dict.fromkeys(found))
-    return list(sources), faults
+    return list(sources), faults, list(passed)
+
+
+def passed_over(passed: Sequence[Source]) -> str:
+    """What is said of files that are passed over."""
+    more = f" and {len(passed) - NAMED} more" if len(passed) > NAMED else ""
+    return (
+        f"passed over {len(passed)}, no {KINDS} by name: "
+        f"{', '.join(map(str, passed[:NAMED]))}{more}; save as JPEG what is an image"
+    )
 
 
 def matches(name: str, faults: list[str]) -> list[Path]:
@@ -96,18 +112,36 @@ def matches(name: str, faults: list[str]) -> list[Path]:
         return [Path(match) for match in sorted(glob.glob(name, recursive=True))]
 
 
-def inside(path: Path, faults: list[str]) -> list[Source]:
-    """The images of a file, a folder or an archive.
+def inside(path: Path, faults: list[str]) -> tuple[list[Source], list[Source]]:
+    """The images of a file, a folder or an archive, and what else is in it.
 
     faults: takes what is wrong with folders inside. Raises UserError where the whole is no archive.
     """
     if os.path.isdir(path):
-        walked = os.walk(path, onerror=lambda error: faults.append(unreadable(error)))
-        files = sorted(Path(folder, name) for folder, _, names in walked for name in names)
-        return [Source(file) for file in files if named_as_image(file) and regular(file)]
+        return parted([Source(file) for file in sorted(below(path, faults))])
     if not regular(path):
-        return []
-    return members(path) if path.suffix.lower() == ".zip" else [Source(path)]
+        return [], []
+    return parted(every_member(path)) if path.suffix.lower() == ".zip" else ([Source(path)], [])
+
+
+def below(path: Path, faults: list[str]) -> Iterator[Path]:
+    """What is in a folder, at any depth. faults: takes what is wrong with folders inside."""
+    walked = os.walk(path, onerror=lambda error: faults.append(unreadable(error)))
+    for folder, inner, names in walked:
+        links = [name for name in inner if os.path.islink(Path(folder, name))]  # not followed
+        yield from (Path(folder, name) for name in (*names, *links))
+
+
+def parted(files: Sequence[Source]) -> tuple[list[Source], list[Source]]:
+    """Files that count as images, and the others but hidden ones, such as macOS' `._x.jpg`."""
+    images: list[Source] = []
+    others: list[Source] = []
+    for file in files:
+        name = PurePath(file.member or file.path)
+        if not name.name.startswith("."):
+            is_image = name.suffix.lower() in SUFFIXES and (file.member or regular(file.path))
+            (images if is_image else others).append(file)
+    return images, others
 
 
 def unreadable(error: OSError) -> str:
@@ -126,16 +160,18 @@ def regular(path: Path) -> bool:
 
 def members(path: Path) -> list[Source]:
     """The images in a zip archive. Raises UserError when it is none."""
+    return parted(every_member(path))[0]
+
+
+def every_member(path: Path) -> list[Source]:
+    """The files in a zip archive. Raises UserError when it is none."""
     try:
         names = archive(path).namelist()
     except Exception as error:  # a damaged directory leads zipfile to whatever it leads to
-        raise UserError(f"{path}: not a zip file, or a damaged one: {reason(error)}") from error
-    return [Source(path, name) for name in sorted(names) if named_as_image(Path(name))]
-
-
-def named_as_image(path: Path) -> bool:
-    """By its suffix, in either case. Hidden files, such as macOS' `._x.jpg`, are no images."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        raise UserError(
+            f"{printable(str(path))}: not a zip file, or a damaged one: {reason(error)}"
+        ) from error
+    return [Source(path, name) for name in sorted(names) if not name.endswith("/")]
 
 
 @functools.lru_cache(maxsize=1)
@@ -189,7 +225,7 @@ def content(source: Source) -> Path | io.BytesIO:
 def reason(error: Exception) -> str:
     """What is wrong with an image, in words."""
     if isinstance(error, UnidentifiedImageError):
-        return "no JPEG, PNG, TIFF, BMP or WebP image"
+        return f"no {KINDS} image"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels: scale it down first"
     return check.reason(error)

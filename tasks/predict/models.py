@@ -5,19 +5,28 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from tensorflow.errors import ResourceExhaustedError
 
 from tasks.classes import CLASSES
+from tasks.clinical import LEVELS
 from tasks.errors import UserError
 from tasks.train.archive import read_classes, takes_clinical
 
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 SPARE, COPIES = 2**30, 8
 """Bytes beside the model, and how often its weights may stand in memory while it is loaded."""
+
+AN_IMAGE = 2**28
+"""Bytes that a model may take for each image that it is asked about."""
+
+LARGEST = 2**24  # pixels of an image as a model takes it
+SUM = 1e-3  # how far from 1 probabilities may add up: half precision rounds so
 
 
 def load_all(paths: Sequence[Path]) -> list[keras.Model]:
@@ -41,20 +50,41 @@ def load(path: Path) -> keras.Model:
         classes = read_classes(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
+    except KeyError:
+        raise UserError(f"{path} was not saved by the stage `train`: it names no classes") from None
     except Exception as error:  # a damaged file raises nearly everything
         raise UserError(f"{path} was not saved by the stage `train`: {last_line(error)}") from None
     if classes != CLASSES:
         raise UserError(f"{path} was saved for the classes {', '.join(classes)}: train anew")
     try:
-        with little_memory(path.stat().st_size):
+        with little_memory(COPIES * path.stat().st_size):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        takes, gives = described(model.inputs), described(model.outputs)
     except Exception as error:  # likewise
         raise UserError(f"{path} cannot be loaded: {last_line(error)}") from None
-    image = model.inputs[0]
-    if len(image.shape) != 4 or image.shape[-1] != 3 or image.dtype != "uint8":
-        raise UserError(f"{path} takes {image.dtype} {image.shape}, not pixels")
+    if not fits(takes, gives) or len(takes) != 1 + takes_clinical(model):
+        raise UserError(
+            f"{path} takes {takes} and gives {gives}, where a model of the stage `train` takes "
+            "pixels, [('uint8', height, width, 3)], with an input `clinical` or without, and gives "
+            f"[('float32', {len(CLASSES)})]: name another"
+        )
     model.jit_compile = False  # compiling takes longer than most predictions
     return model
+
+
+def described(tensors: Sequence[keras.KerasTensor]) -> list[tuple[Any, ...]]:
+    """Type and shape of each, of one image."""
+    return [(tensor.dtype, *tensor.shape[1:]) for tensor in tensors]
+
+
+def fits(takes: list[tuple[Any, ...]], gives: list[tuple[Any, ...]]) -> bool:
+    """Whether a model that `described` so is one from pixels to probabilities."""
+    if takes[1:] not in ([], [("int64", len(LEVELS))]):
+        return False
+    match takes[:1], gives:
+        case [("uint8", int(height), int(width), 3)], [(_, classes)]:
+            return height * width <= LARGEST and classes == len(CLASSES)
+    return False
 
 
 def refuse_foreign(path: Path) -> None:
@@ -74,12 +104,12 @@ def refuse_foreign(path: Path) -> None:
 
 @contextmanager
 def little_memory(size: int) -> Iterator[None]:
-    """Let this process take no more memory than the loading of a model of `size` bytes needs.
+    """Let this process take no more memory than SPARE and `size` bytes.
 
-    A configuration of a few bytes can ask for layers of any size.
+    A configuration of a few bytes can ask for layers of any size, and layers for results of any.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = psutil.Process().memory_info().data + SPARE + COPIES * size
+    allowed = psutil.Process().memory_info().data + SPARE + size
     if before[1] != resource.RLIM_INFINITY:
         allowed = min(allowed, before[1])
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
@@ -99,6 +129,36 @@ def size_of(model: keras.Model) -> tuple[int, int]:
     """Width and height of the images that a model takes."""
     _, height, width, _ = model.inputs[0].shape
     return width, height
+
+
+def ask_all(
+    paths: Sequence[Path],
+    models: Sequence[keras.Model],
+    pixels: NDArray[np.uint8],
+    clinical: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Probabilities (n, runs, 7) of `ask`, by the models from `paths`.
+
+    Raises UserError where a model does not give probabilities, or takes much memory for them.
+    """
+    each = []
+    for path, model in zip(paths, models, strict=True):
+        try:
+            with little_memory(len(pixels) * AN_IMAGE):
+                said = ask(model, pixels, clinical)
+        except (MemoryError, ResourceExhaustedError):
+            size = (SPARE + len(pixels) * AN_IMAGE) / 2**30
+            raise UserError(
+                f"{path} takes more than {size:.3g} GiB of memory for {len(pixels)} images: it is "
+                "no model for this, or memory is limited (`ulimit`)"
+            ) from None
+        if not (np.isfinite(said).all() and (said >= 0).all() and abs(said.sum(1) - 1).max() < SUM):
+            raise UserError(
+                f"{path} does not give probabilities, from 0 to 1 that add up to 1, but such as "
+                f"{', '.join(f'{p:.3g}' for p in said[0])}: name a model that ends in softmax"
+            )
+        each.append(said)
+    return np.stack(each, axis=1)
 
 
 def ask(

@@ -81,11 +81,10 @@ def verdicts(mean: NDArray[np.float32], thresholds: Mapping[str, float]) -> dict
 
     mean: float32 (7,), of the runs.
     """
-    return {
-        point: bool(mean[_columns(point)].sum(dtype=np.float64) >= value)
-        for point, value in thresholds.items()
-    }
+    return {point: added(mean, point) >= value for point, value in thresholds.items()}
 
 
-def _columns(point: str) -> list[int]:
-    return [CLASSES.index(name) for name in POINTS[point]]
+def added(mean: NDArray[np.float32], point: str) -> float:
+    """The probability of the classes of one of POINTS together."""
+    columns = [CLASSES.index(name) for name in POINTS[point]]
+    return float(mean[columns].sum(dtype=np.float64))

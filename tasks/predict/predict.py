@@ -10,7 +10,7 @@ from tasks.errors import UserError
 from tasks.explain.gallery import Gallery
 from tasks.predict.answer import Answer
 from tasks.predict.images import ImageError, Source, read
-from tasks.predict.models import ask, load_all, size_of
+from tasks.predict.models import ask_all, load_all, size_of
 from tasks.train.archive import takes_clinical
 
 BATCH = 32  # images held at a time
@@ -48,7 +48,7 @@ def predict(
             sound = [number for number, answer in enumerate(answers) if not answer.fault]
             batch = np.stack(pixels)
             codes = np.tile(np.array(clinical or (0, 0, 0), np.int64), (len(batch), 1))
-            said = np.stack([ask(model, batch, codes) for model in loaded], axis=1)
+            said = ask_all(models, loaded, batch, codes)
             for number, probabilities in zip(sound, said, strict=True):
                 answers[number] = replace(answers[number], probabilities=probabilities)
             if gallery:

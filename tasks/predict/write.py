@@ -11,7 +11,13 @@ from tasks.errors import UserError
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.predict.answer import Answer
 from tasks.predict.isic import COLUMNS, ORDER
-from tasks.predict.operate import Operation, calibrated, verdicts
+from tasks.predict.operate import Operation, added, calibrated, verdicts
+from tasks.preprocess.check import decoded, printable
+
+FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that a spreadsheet computes."""
+
+WIDEST = 60  # of the column of names: a longer one stands out
 
 
 def record(answer: Answer, operation: Operation) -> dict[str, Any]:
@@ -19,7 +25,7 @@ def record(answer: Answer, operation: Operation) -> dict[str, Any]:
     assert answer.probabilities is not None
     mean = mean_of_runs(answer.probabilities)
     said: dict[str, Any] = {
-        "image": str(answer.source),
+        "image": answer.source.name,
         "class": CLASSES[int(mean.argmax())],
         "probabilities": by_class(mean),
     }
@@ -27,7 +33,7 @@ def record(answer: Answer, operation: Operation) -> dict[str, Any]:
         said["calibrated"] = by_class(calibrated(mean, operation.temperature))
     said |= verdicts(mean, operation.thresholds)
     if answer.explanation:
-        said["explanation"] = str(answer.explanation)
+        said["explanation"] = decoded(str(answer.explanation))
     return said
 
 
@@ -36,11 +42,15 @@ def by_class(probabilities: Any) -> dict[str, float]:
 
 
 class Writer(ABC):
-    """Writes answers one by one, so that their number does not matter."""
+    """Writes answers one by one, so that their number does not matter.
 
-    def __init__(self, stream: IO[str], operation: Operation) -> None:
+    width: of the longest name of an image, for columns.
+    """
+
+    def __init__(self, stream: IO[str], operation: Operation, width: int = 0) -> None:
         self.stream = stream
         self.operation = operation
+        self.width = width
         self.written = 0
 
     def write(self, answer: Answer) -> None:
@@ -56,21 +66,33 @@ class Writer(ABC):
 
 
 class Table(Writer):
-    """Columns for a terminal, under a line that says whether probabilities are calibrated."""
+    """Columns for a terminal, under a line that says what they are."""
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
+        assert answer.probabilities is not None
         if not self.written:
-            known = self.operation.temperature is not None
-            print("calibrated probabilities" if known else "probabilities", file=self.stream)
-            marks = list(self.operation.thresholds)
-            self.line(CLASSES, "class", marks, "image")
+            calibrated = "calibrated " if self.operation.temperature is not None else ""
+            points = "; verdicts by probabilities as predicted" if self.operation.thresholds else ""
+            print(f"{calibrated}probabilities{points}", file=self.stream)
+            self.line("image", "class", CLASSES, [])
         shown = said.get("calibrated", said["probabilities"])
-        marks = ["yes" if said[point] else "no" for point in self.operation.thresholds]
-        self.line([f"{p:.3f}" for p in shown.values()], said["class"], marks, said["image"])
+        mean = mean_of_runs(answer.probabilities)
+        verdicts = [
+            verdict(point, added(mean, point), threshold)
+            for point, threshold in self.operation.thresholds.items()
+        ]
+        numbers = [f"{p:.3f}" for p in shown.values()]
+        self.line(printable(said["image"]), said["class"], numbers, verdicts)
 
-    def line(self, numbers: Sequence[str], name: str, marks: Sequence[str], image: str) -> None:
-        cells = [*(f"{n:>5}" for n in numbers), f"{name:<5}", *(f"{mark:<9}" for mark in marks)]
-        print("  ".join([*cells, image]), file=self.stream)
+    def line(self, image: str, name: str, numbers: Sequence[str], verdicts: Sequence[str]) -> None:
+        cells = [f"{image:<{min(self.width, WIDEST)}}", f"{name:<5}", *(f"{n:>5}" for n in numbers)]
+        print("  ".join([*cells, *(f"{one:<40}" for one in verdicts)]).rstrip(), file=self.stream)
+
+
+def verdict(point: str, probability: float, threshold: float) -> str:
+    """An operating point's verdict in words."""
+    word, sign = ("suspected", ">=") if probability >= threshold else ("unlikely", "<")
+    return f"{point}: {word} ({probability:.3g} {sign} {threshold:.3g})"
 
 
 class Csv(Writer):
@@ -80,18 +102,24 @@ class Csv(Writer):
         row = {"image": said.pop("image"), "class": said.pop("class"), **said.pop("probabilities")}
         row |= {f"calibrated_{name}": p for name, p in said.pop("calibrated", {}).items()}
         row |= {name: str(v).lower() if isinstance(v, bool) else v for name, v in said.items()}
+        row |= {name: path_cell(row[name]) for name in ("image", "explanation") if name in row}
         writer = csv.DictWriter(self.stream, list(row), lineterminator="\n")
         if not self.written:
             writer.writeheader()
         writer.writerow(row)
 
 
+def path_cell(path: str) -> str:
+    """A path as no spreadsheet takes it for a formula; it leads to the same file."""
+    return printable(f"./{path}" if path.startswith(FORMULA) else path)
+
+
 class Json(Writer):
-    """A list of objects."""
+    """A list of objects, whole whenever it is closed."""
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
         self.stream.write(",\n" if self.written else "[\n")
-        self.stream.write(json.dumps(said, ensure_ascii=False))
+        self.stream.write(json.dumps(said))
 
     def close(self) -> None:
         self.stream.write("\n]\n" if self.written else "[]\n")
@@ -100,12 +128,14 @@ class Json(Writer):
 class Isic(Writer):
     """A submission to ISIC 2018 Task 3: an image's id and seven probabilities."""
 
-    def __init__(self, stream: IO[str], operation: Operation) -> None:
-        super().__init__(stream, operation)
+    def __init__(self, stream: IO[str], operation: Operation, width: int = 0) -> None:
+        super().__init__(stream, operation, width)
         self.ids: set[str] = set()
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
         image = answer.source.stem
+        if image.startswith(FORMULA):
+            raise UserError(f"a spreadsheet takes the id {image} for a formula: rename the image")
         if image in self.ids:
             raise UserError(f"two images have the id {image}, and a submission can hold one")
         self.ids.add(image)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from record import ONE, TWO, Record, encoded, faults
 
+from tasks.explain.masks import Masks
 from tasks.predict import images
 from tasks.predict.images import ImageError, Source, find_all, read
 from tasks.preprocess import check as module
@@ -180,6 +181,14 @@ def test_nested_folders(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(source, 8, 6), pixels)
 
 
+def test_masks_of_another_suffix(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (8, 6), 255).save(stream, "PNG")
+    with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
+        archive.writestr("in/I1_segmentation.PNG", stream.getvalue())
+    assert (Masks(tmp_path / "masks.zip", 8, 6).read("I1") == 1).all()
+
+
 def test_no_archive(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no HAM10000_images_part_\*\.zip"):
         check(Record(archives={}).write(tmp_path))
@@ -204,7 +213,7 @@ def test_predict_refuses(spoil: Spoil, message: str, tmp_path: Path) -> None:
     spoil(path)
     good = tmp_path / "good.png"
     Image.new("RGB", (6, 4)).save(good)
-    found, (fault,) = find_all([str(path), str(good)])
+    found, (fault,), _ = find_all([str(path), str(good)])
     assert found == [Source(good)], "the others go on"
     assert re.search(f"{ONE}: not a zip file, or a damaged one: {message}", fault)
 

@@ -373,7 +373,7 @@ def test_archive_bytes(packing: int, edits: list[tuple[str, float, bytes]], tmp_
         assert_decoded_or_listed(archive, tmp_path, ["I1", "I3"])
 
     images.archive.cache_clear()
-    found, wrong = find_all([str(archive)])
+    found, wrong, _ = find_all([str(archive)])
     if not found:
         (fault,) = wrong
         refusal = f"{archive}: not a zip file, or a damaged one: "

@@ -22,7 +22,7 @@ from tasks.preprocess.decode import UPRIGHT, decode
 
 SIZE = (12, 8)  # of the network
 RIGHT = ""  # instead of a fault
-NO_IMAGE = "no JPEG, PNG, TIFF, BMP or WebP image"
+NO_IMAGE = "no JPEG, PNG, TIFF, BMP, WebP or GIF image"
 
 
 def quarters() -> Image.Image:
@@ -165,7 +165,8 @@ def assert_is(found: NDArray[np.uint8] | str, fault: str, seen: Image.Image, pla
             id="palette",
         ),
         pytest.param(
-            encoded(quarters().convert("P"), "GIF"), None, "is GIF, not JPEG", NO_IMAGE, id="GIF",
+            encoded(quarters().convert("P"), "GIF"), quarters(), "is GIF, not JPEG", RIGHT,
+            id="GIF",
         ),
         pytest.param(
             encoded(RAMP, "PNG"), RAMP_SEEN, "is PNG, not JPEG", RIGHT, id="16 bit: PNG"

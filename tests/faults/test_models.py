@@ -237,6 +237,83 @@ def test_attempts_take_little_memory(said: dict[str, str]) -> None:
     assert kilobytes < 3 * 2**20
 
 
+def odd(name: str) -> Any:
+    """A model that is none from pixels to probabilities, though its file is sound."""
+    import keras
+    from keras import layers, ops
+
+    shape = {"any size": (None, None, 3), "huge pixels": (2**13, 2**12, 3)}.get(name, (8, 12, 3))
+    number = {"five inputs": 5, "two inputs": 2}.get(name, 1)
+    inputs = [keras.Input(shape, dtype="uint8") for _ in range(number)]
+    x = ops.cast(inputs[0], "float32")
+    if name == "a huge result":
+        x = layers.UpSampling2D(3600)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    if name == "no inputs":
+        return keras.Sequential([layers.Dense(7)])
+    if name == "other codes":
+        inputs.append(keras.Input((5,), dtype="int64", name="clinical"))
+    if name == "two classes":
+        return keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
+    last = layers.Dense(
+        7, activation={"linear": None, "independent": "sigmoid"}.get(name, "softmax")
+    )
+    outputs = last(x)
+    last.set_weights([np.full((3, 7), np.nan if name == "nan" else 0), np.linspace(-1, 1, 7)])
+    return keras.Model(inputs, [outputs] * (2 if name == "two outputs" else 1))
+
+
+TAKES = " takes .* and gives .*, where a model of the stage `train` takes pixels, "
+NO_PROBABILITIES = " does not give probabilities, from 0 to 1 that add up to 1, but such as "
+ODD = {
+    "five inputs": TAKES,
+    "two inputs": TAKES,
+    "no inputs": " cannot be loaded: ",
+    "other codes": TAKES,
+    "two classes": TAKES,
+    "two outputs": TAKES,
+    "any size": TAKES,
+    "huge pixels": TAKES,
+    "linear": NO_PROBABILITIES + "-1, -0.667, ",
+    "independent": NO_PROBABILITIES + "0.269, ",
+    "nan": NO_PROBABILITIES + "nan, nan",
+    "a huge result": " takes more than 1.25 GiB of memory for 1 images: it is no model for this",
+}
+"""What is said of each."""
+
+
+def ask_each(*, folder: Path, report: Any) -> None:
+    """In a child."""
+    from tasks.errors import UserError
+    from tasks.predict.models import ask_all, load_all
+    from tasks.train.archive import save_model
+
+    for name in ODD:
+        path = folder / f"{name}.keras"
+        save_model(odd(name), path)
+        try:
+            pixels, codes = np.zeros((1, 8, 12, 3), np.uint8), np.zeros((1, 3), np.int64)
+            ask_all([path], load_all([path]), pixels, codes)
+        except UserError as error:
+            report((name, str(error)))
+
+
+@pytest.fixture(scope="module")
+def said_of_odd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    said: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        folder = tmp_path_factory.mktemp("odd")
+        process.call(f"{HERE}:ask_each", report=lambda news: said.update([news]), folder=folder)
+    return said
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_model_that_gives_no_probabilities(said_of_odd: dict[str, str], name: str) -> None:
+    assert re.search(f"{name}.keras{ODD[name]}", said_of_odd[name])
+    assert len(said_of_odd[name].splitlines()) == 1
+
+
 CALLS: list[str] = []
 
 

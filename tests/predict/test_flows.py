@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 
 from flows import predict, score
 from tasks import process
+from tasks.errors import UserError
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source
 from tasks.predict.locate import best, models_of
@@ -118,7 +119,7 @@ def test_images_of_all_kinds_and_bad_ones_between(
     assert errors[0].startswith("bad.zip: not a zip file, or a damaged one: ")
     assert errors[1] == "nowhere/*.jpg: no such file or folder, or no image in it"
     assert errors[2].startswith("images/e.jpg: ")
-    assert errors[3] == "images/f.jpg: no JPEG, PNG, TIFF, BMP or WebP image"
+    assert errors[3] == "images/f.jpg: no JPEG, PNG, TIFF, BMP, WebP or GIF image"
     assert len(errors) == 4
 
 
@@ -359,6 +360,20 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
     assert run(score.main, "clinical", *arguments[1:], seed=0, **options) == 0
     assert json.loads(Path("s.json").read_text())["withheld"] is True
     assert ", age, sex and localization withheld\n" in capsys.readouterr().out
+
+
+def test_lesions_are_those_of_the_truth_where_it_names_them(here: Path) -> None:
+    """Two images of one lesion are one, unless a file of its own says otherwise."""
+    for name in "ab":
+        tiny.picture("mel").save(f"images/{name}.jpg")
+    Path("truth.csv").write_text("lesion_id;image_id;dx\nL1;a;mel\nL1;b;mel\n")
+    Path("lesions.csv").write_text("lesion_id,image_id\nL1,a\nL2,b\n")
+    images, truth = Path("images"), Path("truth.csv")
+    with pytest.raises(UserError, match=r"truth.csv: one lesion alone has no interval"):
+        score.score("plain", images, truth, None, 100, 0)
+    content = score.score("plain", images, truth, Path("lesions.csv"), 100, 0)
+    assert content["runs"]["accuracy"]["mean"] == 1
+    json.dumps(content, allow_nan=False)
 
 
 def test_images_that_are_not_there_are_named(

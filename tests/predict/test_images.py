@@ -84,7 +84,7 @@ def names(sources: list[Source]) -> list[str]:
 
 
 def found(name: Path) -> list[str]:
-    sources, faults = find_all([str(name)])
+    sources, faults, _ = find_all([str(name)])
     assert faults == []
     return names(sources)
 
@@ -105,7 +105,7 @@ def test_folders_archives_patterns_and_odd_names(tmp_path: Path) -> None:
     assert found(folder / "notes.txt") == ["notes.txt"], "a file that is named counts"
     os.mkfifo(folder / "pipe.png")
     assert len(found(folder)) == 4, "what could keep a reader waiting is left out"
-    sources, faults = find_all([str(folder / "a.png"), "nothing", str(folder)])
+    sources, faults, _ = find_all([str(folder / "a.png"), "nothing", str(folder)])
     assert names(sources) == ["a.png", "b.JPG", "c.jpeg", "x[1].tif"], "each once"
     assert faults == ["nothing: no such file or folder, or no image in it"]
 
@@ -126,7 +126,7 @@ def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
         os.seteuid(65534)
         stack.callback(os.seteuid, 0)
         asked = [str(tmp_path / name) for name in ("shut/b.png", "open", "shut")]
-        sources, faults = find_all(asked)
+        sources, faults, _ = find_all(asked)
     assert names(sources) == ["a.png"]
     denied = "cannot be read: Permission denied"
     assert faults == [f"{tmp_path / name} {denied}" for name in ("shut/b.png", "open/shut", "shut")]
@@ -135,7 +135,7 @@ def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
 def test_name_that_is_no_utf_8_is_escaped(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/l\xe9sion.png"))
     Image.new("RGB", SIZE, RED).save(path)
-    ((source,), _) = find_all([str(tmp_path)])
+    ((source,), *_) = find_all([str(tmp_path)])
     assert str(source) == f"{tmp_path}/l\\xe9sion.png"
     assert source.stem == "l\\xe9sion"
     assert read(source, *SIZE).shape == (SIZE[1], SIZE[0], 3)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.classes import CLASSES
 from tasks.predict.images import Source
 from tasks.predict.isic import read_lesions, read_truth
 from tasks.preprocess.check import DataError, DataFaults
@@ -46,16 +47,62 @@ def test_what_the_challenge_does_not_count(tmp_path: Path) -> None:
     header = f"{HEADER},score_weight,validation_weight"
     rows = ["b,0,1,0,0,0,0,0,1.0,0", "a,1,0,0,0,0,0,0,0.0,1", "gone,0,1,0,0,0,0,0,0,0"]
     path.write_text("\n".join([header, *rows]))
-    assert read_truth(path, SOURCES)[0] == [SOURCES[1]]
+    assert read_truth(path, SOURCES).sources == [SOURCES[1]]
     path.write_text("\n".join([header, "a,1,0,0,0,0,0,0,0.5,1"]))
     with pytest.raises(DataFaults, match=r"row 2: score_weight is '0.5', not 0 or 1"):
+        read_truth(path, SOURCES)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("key", ["image_id", "image"])
+def test_diagnoses_in_one_column(key: str, separator: str, tmp_path: Path) -> None:
+    """As the record has its test set; a suffix in an id, and capitals, are as good."""
+    path = tmp_path / "truth.csv"
+    rows = [f"lesion_id,{key},dx,age", "L1,b,mel,50", "L1,a.JPG,nv,", "L2,c,BKL,0"]
+    path.write_text("\n".join(rows).replace(",", separator))
+    truth = read_truth(path, SOURCES)
+    assert [source.stem for source in truth.sources] == ["b", "a", "c"]
+    assert [CLASSES[label] for label in truth.labels] == ["mel", "nv", "bkl"]
+    assert truth.lesions == ["L1", "L1", "L2"]
+    path.write_text(f"{key},dx\nb,mel\n")
+    assert read_truth(path, SOURCES).lesions is None
+
+
+def test_faults_of_diagnoses_in_one_column(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    rows = [
+        "image_id,dx,lesion_id",
+        "a,scc,L1",
+        "b,,L1",
+        "c,nv,",
+        "gone,nv,L2",
+        "c,nv,L2",
+        "c,nv,L3",
+    ]
+    path.write_text("\n".join(rows))
+    with pytest.raises(DataFaults) as raised:
+        read_truth(path, SOURCES)
+    assert raised.value.faults == [
+        f"row 2: dx 'scc' is none of {', '.join(CLASSES)}",
+        f"row 3: dx '' is none of {', '.join(CLASSES)}",
+        "row 4: lesion_id is empty",
+        "row 5: image gone is not among the images",
+        "row 7: image c stands in an earlier row too",
+    ]
+    path.write_text("image_id\na\n")
+    with pytest.raises(
+        DataError, match="no column MEL, NV, BCC, AKIEC, BKL, DF, VASC, nor dx; found"
+    ):
         read_truth(path, SOURCES)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,MEL,NV,BCC,AKIEC,BKL,DF\na,1,0,0,0,0,0", "no column VASC; found: image, MEL"),
+        (
+            "image,MEL,NV,BCC,AKIEC,BKL,DF\na,1,0,0,0,0,0",
+            "no column VASC, nor dx; found: image, MEL",
+        ),
         (HEADER, "holds no row"),
         (f"{HEADER},MEL\na,1,0,0,0,0,0,0,0", "two columns have the name 'MEL'"),
         ("", "no column image"),
@@ -67,7 +114,7 @@ def test_what_is_no_truth(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "truth.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_truth(tmp_path / "truth.csv", SOURCES)
-    with pytest.raises(DataError, match=r"nix\.csv cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"nix\.csv is missing"):
         read_truth(tmp_path / "nix.csv", SOURCES)
 
 

@@ -64,14 +64,13 @@ def test_what_is_not_known_has_no_column() -> None:
 
 def test_table_has_a_line_an_image() -> None:
     kind, head, one, two = written("table", ANSWERS, KNOWN).splitlines()
-    assert kind == "calibrated probabilities"
+    assert kind == "calibrated probabilities; verdicts by probabilities as predicted"
     assert written("table", ANSWERS, Operation()).startswith("probabilities\n")
-    assert head.split() == [*CLASSES, "class", "malignant", "melanoma", "image"]
-    assert one.split()[:10] == [
-        *("0.200", "0.000", "0.000", "0.000", "0.500", "0.300", "0.000"),
-        *("mel", "yes", "no"),
-    ]
-    assert two.endswith("set.zip/in/två.jpg")
+    assert head.split() == ["image", "class", *CLASSES]
+    numbers = "0.200  0.000  0.000  0.000  0.500  0.300  0.000"
+    verdicts = "malignant: suspected (0.7 >= 0.65)        melanoma: unlikely (0.5 < 0.9)"
+    assert one == f"a, b/one.jpg  mel    {numbers}  {verdicts}"
+    assert two.startswith("set.zip/in/två.jpg  bkl ")
 
 
 def test_submission_is_read_as_the_challenge_does(tmp_path: Path) -> None:
@@ -80,9 +79,9 @@ def test_submission_is_read_as_the_challenge_does(tmp_path: Path) -> None:
     assert text.splitlines()[1] == "one,0.5,0.3,0.0,0.2,0.0,0.0,0.0"
     truth = tmp_path / "truth.csv"
     truth.write_text(text.splitlines()[0] + "\ntvå,0,0,0,0,1.0,0,0\none,1,0,0,0,0,0,0\n")
-    sources, labels = read_truth(truth, [answer.source for answer in ANSWERS])
-    assert [source.stem for source in sources] == ["två", "one"], "the truth's order"
-    assert [CLASSES[label] for label in labels] == ["bkl", "mel"]
+    read = read_truth(truth, [answer.source for answer in ANSWERS])
+    assert [source.stem for source in read.sources] == ["två", "one"], "the truth's order"
+    assert [CLASSES[label] for label in read.labels] == ["bkl", "mel"]
 
 
 def test_two_images_of_one_id_are_no_submission() -> None:
