@@ -16,6 +16,7 @@ from prefect.states import Completed, State
 
 from flows.compare import compare_with
 from flows.dag import alone, open_repo, read_graph
+from flows.evaluate import DETAILS
 from flows.runs import signed
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
@@ -25,7 +26,6 @@ from tasks.report.artifacts import confusion_tables, metric_table
 from tasks.settings import SOURCE_VARIABLE, load
 from tasks.slots import jobs as usual_jobs
 
-METRICS = Path("metrics")
 SCRATCH = Path(".cache/scratch")
 
 
@@ -59,8 +59,8 @@ def bring_up_to_date(
         with open_repo() as repo:
             graph = read_graph(repo, targets)
         run_dag(graph, force=force, jobs=jobs or usual_jobs())
-    if any(METRICS.glob("*.json")):  # not where `targets` are earlier stages
-        show("metrics", metric_table(METRICS))
+    if any(DETAILS.glob("*.json")):  # not where `targets` are earlier stages
+        show("metrics", metric_table(DETAILS))
     show("confusion", confusion_tables(Path("plots/confusion")))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")

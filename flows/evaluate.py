@@ -15,6 +15,9 @@ from tasks.cache import Pending, place_together
 from tasks.evaluate.experiment import score_experiment
 from tasks.settings import Settings
 
+METRICS = Path("metrics")
+DETAILS = METRICS / "details"
+
 
 @flow(name="evaluate", flow_run_name="evaluate {experiment}")
 def evaluate(settings: Settings, experiment: str) -> None:
@@ -26,10 +29,11 @@ def score(settings: Settings, experiment: str) -> Pending:
     """`metrics/`, and the plots that are drawn from predictions, of one experiment."""
     plots = ("confusion", "roc", "calibration", "decision")
     return score_experiment.submit(
-        Path("metrics"),
+        METRICS,
         label=f"score {experiment}",
         aside={
-            "metrics.json": Path("metrics") / f"{experiment}.json",
+            "metrics.json": METRICS / f"{experiment}.json",
+            "details.json": DETAILS / f"{experiment}.json",
             **{f"{plot}.csv": Path("plots") / plot / f"{experiment}.csv" for plot in plots},
         },
         predictions=PREDICTIONS / f"{experiment}.parquet",

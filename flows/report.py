@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from prefect import flow
 
+from flows.evaluate import DETAILS
 from flows.split import Protocol
 from flows.stage import run
 from tasks.cache import Pending, leave_only, place_together
@@ -82,7 +83,7 @@ def tables(settings: Settings) -> list[Pending]:
         label="tables",
         splits=splits,
         of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
-        metrics={name: Path("metrics") / f"{name}.json" for name, _ in splits},
+        metrics={name: DETAILS / f"{name}.json" for name, _ in splits},
         predictions=predictions,
         **bootstrap,
     ).waited()

@@ -17,6 +17,7 @@ from sklearn import metrics
 from flows.scratch import change_params
 from tasks.cache import file_hash
 from tasks.classes import CLASSES
+from tasks.evaluate.experiment import SHORT
 
 
 def seconds(project: Path, experiment: str) -> dict[str, str]:
@@ -85,7 +86,7 @@ def test_report_shows_what_params_have_and_dvc_lock_records_it(project: Path) ->
 @pytest.mark.parametrize("folder", ["built", "committed"])
 def test_metrics_are_those_of_scikit_learn(folder: str, request: pytest.FixtureRequest) -> None:
     project = PROJECT if folder == "committed" else request.getfixturevalue("built")
-    stored_metrics = sorted((project / "metrics").glob("*.json"))
+    stored_metrics = sorted((project / "metrics/details").glob("*.json"))
     assert stored_metrics
     for path in stored_metrics:
         stored = json.loads(path.read_text())
@@ -99,6 +100,8 @@ def test_metrics_are_those_of_scikit_learn(folder: str, request: pytest.FixtureR
             mean = np.mean([run[name] for run in expected])
             assert stored[name]["mean"] == pytest.approx(mean, abs=1e-6), (path.stem, name)
             assert stored[name]["low"] <= stored[name]["mean"] <= stored[name]["high"]
+            compared = json.loads((project / "metrics" / path.name).read_text())
+            assert compared[SHORT[name]] == stored[name]["mean"]
 
 
 def plain_metrics(run: pd.DataFrame) -> dict[str, float]:
@@ -198,14 +201,16 @@ def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
 
 def test_dvc_compares_two_commits(project: Path) -> None:
     commit(project)
-    change_params(project / "params.yaml", {"evaluate": {"seed": 1}})
-    assert repro(project, "evaluate@baseline") == {"evaluate@baseline"}
+    change_params(project / "params.yaml", {"train": {"learning_rate": 0.002}})
+    stages = {f"{stage}@baseline" for stage in ("train", "infer", "evaluate")}
+    assert repro(project, "evaluate@baseline") == stages
     commit(project)
     found = json.loads(dvc(project, "metrics", "diff", "HEAD~1", "HEAD", "--json").stdout)
     assert set(found) == {"metrics/baseline.json"}
-    moved = found["metrics/baseline.json"]
-    assert {"loss.low", "loss.high"} <= set(moved)
-    assert "loss.mean" not in moved, "another bootstrap moves intervals only"
+    assert {"loss", "val_loss"} <= set(found["metrics/baseline.json"])
+    for command in ("show", "diff"):
+        printed = dvc(project, "metrics", command, *(["HEAD~1"] if command == "diff" else []))
+        assert max(map(len, printed.stdout.splitlines())) <= 150
 
     drawn = dvc(project, "plots", "diff", "HEAD~1", "HEAD", "--out", "page")
     assert drawn.returncode == 0, drawn.stdout

@@ -13,7 +13,7 @@ from tasks.evaluate.calibration import fit_temperatures, reliability, summarise_
 from tasks.evaluate.classes import majority, summarise_classes
 from tasks.evaluate.curves import confusion, roc
 from tasks.evaluate.decision import decision_curve
-from tasks.evaluate.metrics import summarise
+from tasks.evaluate.metrics import means, summarise
 from tasks.evaluate.operating import operating_points
 from tasks.evaluate.predictions import (
     ENSEMBLE,
@@ -26,16 +26,34 @@ from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import summarise_slices
 from tasks.infer.record import WITHHELD
 
+SHORT = {
+    "loss": "loss",
+    "accuracy": "acc",
+    "balanced_accuracy": "bal_acc",
+    "precision_weighted": "precision",
+    "recall_weighted": "recall",
+    "f1_weighted": "f1",
+    "f1_macro": "f1_macro",
+    "roc_auc_ovr": "auc",
+}
+"""METRICS, as `metrics/<experiment>.json` calls them."""
+
+CHOOSING = ("loss", "balanced_accuracy")
+"""Of those, what `metrics/<experiment>.json` has on validation, too."""
+
 
 @cached("score")
 def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
     """Every number of the test fold, from the stored predictions alone.
 
-    `metrics.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
+    `details.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
     `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
     resamples. ENSEMBLE holds METRICS, `calibration` and `operating_points` of the runs' mean
     probabilities, which `flows.predict` answers with. Of a model that takes clinical columns there
-    are the same three, and their ENSEMBLE, with those WITHHELD.
+    are the same three, and their ENSEMBLE, with those WITHHELD. Each side has METRICS on
+    VALIDATION, without intervals: what a choice between experiments may look at.
+
+    `metrics.json`: of all that, the few numbers that people compare (`compared`).
 
     `confusion.csv`, `roc.csv`, `calibration.csv`, `decision.csv`: data of the plots of that name.
     """
@@ -57,7 +75,8 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     if asked_without(predictions):
         held, less = (read_predictions(predictions, fold, WITHHELD) for fold in (VALIDATION, TEST))
         content[WITHHELD] = _judged(held, less, weights, resamples, seed)
-    (out / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
+    write_json(out / "details.json", content)
+    write_json(out / "metrics.json", compared(content))
     plots = {
         "confusion": confusion(test),
         "roc": roc(test),
@@ -68,6 +87,21 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
 
 
+def write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def compared(details: dict[str, Any]) -> dict[str, Any]:
+    """The number of runs, and means over them on the test fold and, `val_`, on validation.
+
+    With names and numbers so short that `dvc metrics show` fits a screen.
+    """
+    means = {short: details[metric]["mean"] for metric, short in SHORT.items()}
+    means |= {f"val_{SHORT[metric]}": details[VALIDATION][metric] for metric in CHOOSING}
+    short = {name: None if mean is None else round(mean, 4) for name, mean in means.items()}
+    return {"runs": details["runs"], **short}
+
+
 def _judged(
     validation: Predictions, test: Predictions, weights: NDArray, resamples: int, seed: int
 ) -> dict[str, Any]:
@@ -75,6 +109,7 @@ def _judged(
     of_runs, of_mean = (
         {
             **summarise(those.truth, those.probabilities, those.lesions, resamples, seed),
+            VALIDATION: means(held.truth, held.probabilities),
             "calibration": summarise_calibration(those, fit_temperatures(held), weights),
             "operating_points": operating_points(held, those, weights),
         }

@@ -100,6 +100,14 @@ def summarise(
     return {metric: estimate(of_metric) for metric, of_metric in values.items()}
 
 
+def means(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float | None]:
+    """Each of ``METRICS``, mean over runs, rounded; arguments and errors as of `summarise`."""
+    truth, probabilities = _checked(truth, probabilities, ndim=3)
+    plain = np.ones((1, len(truth)), np.int32)
+    found = _run_means(truth, probabilities, plain)
+    return {metric: rounded(value[0]) for metric, value in found.items()}
+
+
 def bootstrapped(
     truth: ArrayLike, probabilities: ArrayLike, lesions: ArrayLike, resamples: int, seed: int
 ) -> Scores:

@@ -31,9 +31,9 @@ def card(
     """Markdown.
 
     setup: the experiment's `model`, `input`, `sampling` and `split`; facts: what
-    `tasks.export.onnx.export` reports; metrics: of `metrics/<experiment>.json`, or empty; runs: how
-    many models the file averages; sha256: of the file; source: `download.source`, which says what
-    lesions they saw.
+    `tasks.export.onnx.export` reports; metrics: of `metrics/details/<experiment>.json`, or
+    empty; runs: how many models the file averages; sha256: of the file; source:
+    `download.source`, which says what lesions they saw.
     """
     template = Environment(undefined=StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")

@@ -65,8 +65,8 @@ def detail(
 ) -> Detail:
     """All that is known of one experiment.
 
-    setup: its line of params.yaml; metrics: of `metrics/<name>.json`; plots: the folder `plots`;
-    key: letters and digits that the page knows its figures by.
+    setup: its line of params.yaml; metrics: of `metrics/details/<name>.json`; plots: the folder
+    `plots`; key: letters and digits that the page knows its figures by.
     """
     text = ", ".join(f"{what} {value}" for what, value in setup.items())
     return Detail(name, text, drawings(name, metrics, plots, key), tables(metrics))

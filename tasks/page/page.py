@@ -70,7 +70,8 @@ def render(
     Raises UserError naming the file, and the command that makes it, where one is missing.
     """
     reports = project / "reports"
-    metrics = {name: json.loads(text_of(project / f"metrics/{name}.json")) for name in experiments}
+    details_of = project / "metrics/details"
+    metrics = {name: json.loads(text_of(details_of / f"{name}.json")) for name in experiments}
     ranking = pd.read_csv(needed(reports / "ranking.csv"))
     if unknown := set(ranking["experiment"]) - set(experiments):
         raise UserError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tasks.classes import VALIDATION
 from tasks.errors import UserError
 from tasks.infer.record import WITHHELD
 
@@ -72,11 +73,13 @@ def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
 
 
 def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | None:
-    """Of `experiments`, the one with the highest balanced accuracy that has a model in `place`.
+    """Of `experiments` with a model in `place`, the one with the best balanced accuracy.
 
-    clinical: whether clinical columns are known. Then it is one that takes them, if there is any;
-    else a model that takes them counts by what it scores without. Where the test fold lacks a
-    class, and there is no balanced accuracy, accuracy counts.
+    On the validation fold: the test fold only reports. Where a class is missing from that fold, and
+    there is no balanced accuracy, accuracy counts.
+
+    clinical: whether metadata are known. Then it is a model that takes them, if there is any; else
+    such a model counts by what it scores without.
     """
     found: dict[str, float] = {}
     takes: set[str] = set()
@@ -84,8 +87,9 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
         metrics = read_metrics(place, name)
         if metrics and in_folder(place / "models" / name):
             counted = metrics if clinical else metrics.get(WITHHELD, metrics)
-            balanced = counted["balanced_accuracy"]["mean"]
-            found[name] = counted["accuracy"]["mean"] if balanced is None else balanced
+            on_validation = counted[VALIDATION]
+            balanced = on_validation["balanced_accuracy"]
+            found[name] = on_validation["accuracy"] if balanced is None else balanced
             if WITHHELD in metrics:
                 takes.add(name)
     among = takes if clinical and takes else found
@@ -93,8 +97,8 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
 
 
 def read_metrics(place: Path, experiment: str) -> dict[str, Any]:
-    """`metrics/<experiment>.json` in `place`, empty where there is none."""
-    path = place / "metrics" / f"{experiment}.json"
+    """`metrics/details/<experiment>.json` in `place`, empty where there is none."""
+    path = place / "metrics/details" / f"{experiment}.json"
     return json.loads(path.read_text()) if path.is_file() else {}
 
 

@@ -34,7 +34,7 @@ class Operation:
 def operation(
     name: str, metrics: Mapping[str, Any], seeds: Sequence[int], *, clinical: bool
 ) -> Operation:
-    """From `metrics/<name>.json`, for the runs of `seeds`: for all of them, or for one.
+    """From `metrics/details/<name>.json`, for the runs of `seeds`: for all of them, or for one.
 
     clinical: whether clinical columns are known; without, a model that takes them says other
     things, and has other thresholds.
@@ -52,7 +52,7 @@ def operation(
         found, (place,) = metrics, seeds
     else:
         raise UserError(
-            f"metrics/{name}.json is of {runs} runs, and the models are of the seeds "
+            f"metrics/details/{name}.json is of {runs} runs, and the models are of the seeds "
             f"{', '.join(map(str, seeds))}: `dvc repro evaluate@{name}` brings them together; "
             f"`--model models/{name}/seed-{seeds[0]}` asks one of them"
         )

@@ -12,7 +12,7 @@ from tasks.report.tables import METRIC_NAMES, confusion_shares, markdown
 
 
 def metric_table(folder: Path) -> str:
-    """Every metric with its interval, of each experiment in `metrics/`, mean over runs."""
+    """Every metric with its interval, of each experiment in `metrics/details/`, mean over runs."""
     lines = []
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))

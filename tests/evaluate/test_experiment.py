@@ -12,7 +12,8 @@ from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS, summarise
 from tasks.infer.record import CLINICAL, GIVEN, WITHHELD, write_predictions
 
-PRODUCTS = {"metrics.json", "confusion.csv", "roc.csv", "calibration.csv", "decision.csv"}
+PLOTS = {"confusion.csv", "roc.csv", "calibration.csv", "decision.csv"}
+PRODUCTS = {"metrics.json", "details.json", *PLOTS}
 
 
 def score(folder, table, name="scored"):
@@ -30,7 +31,7 @@ def content(folder):
     def refuse(constant):
         raise ValueError(f"{constant} is no JSON")
 
-    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+    return json.loads((folder / "details.json").read_text(), parse_constant=refuse)
 
 
 def estimates(value, path=()):
@@ -53,13 +54,14 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     assert together.probabilities.shape == (1, *test.probabilities.shape[1:])
     ensemble = {name: found["ensemble"].pop(name) for name in METRICS}
     assert ensemble == summarise(test.truth, together.probabilities, test.lesions, 100, seed=0)
-    assert list(found["ensemble"]) == ["calibration", "operating_points"]
+    assert list(found["ensemble"]) == ["validation", "calibration", "operating_points"]
     for single, one in ((found, 2), (found["ensemble"], 1)):
         assert len(single["calibration"]["temperatures"]) == one
         assert len(single["operating_points"]["mel"]["thresholds"]) == one
     found["ensemble"] |= ensemble
     assert found["ensemble"]["loss"] != found["loss"]
     assert list(found)[len(METRICS) :] == [
+        "validation",
         "calibration",
         "operating_points",
         "ensemble",
@@ -133,7 +135,7 @@ def test_withheld_columns_are_scored_beside_the_rest(tmp_path):
     found = content(score(tmp_path, table, "both"))
     alone = content(score(tmp_path, given, "alone"))
     less = found.pop(WITHHELD)
-    assert list(less) == [*METRICS, "calibration", "operating_points", "ensemble"]
+    assert list(less) == [*METRICS, "validation", "calibration", "operating_points", "ensemble"]
     for name in ("accuracy", "calibration", "operating_points", "ensemble"):
         assert less[name] != alone[name], name
     assert found == alone

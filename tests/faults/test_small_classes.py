@@ -123,7 +123,7 @@ def test_metrics_of_a_class_absent_from_a_fold_are_null(fold: str, tmp_path: Pat
         raise ValueError(f"{constant} is no JSON")
 
     found: dict[str, Any] = json.loads(
-        (tmp_path / "metrics.json").read_text(), parse_constant=refuse
+        (tmp_path / "details.json").read_text(), parse_constant=refuse
     )
     undefined = {name for name in METRICS if found[name]["mean"] is None}
     assert undefined == {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}

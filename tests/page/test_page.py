@@ -56,7 +56,7 @@ def test_page_holds_what_was_run_and_every_experiment(written: Path) -> None:
     for words in ("CC BY-NC", "Pictures of real lesions", "Austria"):
         assert words not in text
     assert (written / "params.yaml").read_text().splitlines()[-1] in text
-    metrics = json.loads((written / "metrics/baseline.json").read_text())
+    metrics = json.loads((written / "metrics/details/baseline.json").read_text())
     accuracy = f"{metrics['accuracy']['mean']:.3f}".removeprefix("0")
     assert f"<td>{accuracy} (" in text
     for name in ("baseline", "baseline-smote", "baseline-by-image"):

@@ -55,11 +55,11 @@ def test_images_of_all_kinds_and_bad_ones_between(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With an explanation beside each and the verdicts of operating points."""
-    Path("metrics").mkdir()
+    Path("metrics/details").mkdir(parents=True)
     points = {name: {"thresholds": [0.2]} for name in ("malignant", "mel")}
     ensemble = {"calibration": {"temperatures": [2]}, "operating_points": points}
-    content = {"runs": 2, "ensemble": ensemble, "balanced_accuracy": {"mean": 0.9}}
-    Path("metrics/plain.json").write_text(json.dumps(content))
+    content = {"runs": 2, "ensemble": ensemble, "validation": {"balanced_accuracy": 0.9}}
+    Path("metrics/details/plain.json").write_text(json.dumps(content))
     tiny.picture("mel").save("images/a.JPG")
     tiny.picture("vasc").convert("CMYK").save("images/b.jpg")
     tiny.picture("nv").convert("P").save("images/c.png")
@@ -202,8 +202,8 @@ def test_no_model_at_all_names_the_command_that_makes_one(
 def test_default_is_the_best_here_and_else_the_demos(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("metrics").mkdir()
-    Path("metrics/plain.json").write_text('{"balanced_accuracy": {"mean": 0.5}}')
+    Path("metrics/details").mkdir(parents=True)
+    Path("metrics/details/plain.json").write_text('{"validation": {"balanced_accuracy": 0.5}}')
     assert predict.choose(clinical=False) == "models/plain"
     assert capsys.readouterr().err == ""
     Path("demo").mkdir()
@@ -218,13 +218,13 @@ def test_default_is_the_best_here_and_else_the_demos(
 
 
 def test_with_columns_the_best_is_one_that_takes_them(here: Path) -> None:
-    Path("metrics").mkdir()
-    scores = {"plain": {"mean": 0.9}, "clinical": {"mean": 0.5}}
+    Path("metrics/details").mkdir(parents=True)
+    scores = {"plain": 0.9, "clinical": 0.5}
     for name, value in scores.items():
-        content: dict[str, Any] = {"balanced_accuracy": value}
+        content: dict[str, Any] = {"validation": {"balanced_accuracy": value}}
         if name == "clinical":
-            content["withheld"] = {"balanced_accuracy": {"mean": 0.4}}
-        Path(f"metrics/{name}.json").write_text(json.dumps(content))
+            content["withheld"] = {"validation": {"balanced_accuracy": 0.4}}
+        Path(f"metrics/details/{name}.json").write_text(json.dumps(content))
     assert best(here, scores, clinical=False) == "plain"
     assert best(here, scores, clinical=True) == "clinical"
     assert best(here, ["plain"], clinical=True) == "plain", "which then says that it takes none"
@@ -267,8 +267,8 @@ def test_metrics_from_before_the_models_are_refused(
 ) -> None:
     """Trained anew, and not evaluated: temperatures and thresholds are of the models before."""
     tiny.picture("mel").save("images/a.png")
-    Path("metrics").mkdir()
-    Path("metrics/plain.json").write_text(json.dumps({"runs": 2}))
+    Path("metrics/details").mkdir(parents=True)
+    Path("metrics/details/plain.json").write_text(json.dumps({"runs": 2}))
     stages = {
         "train@plain": {"outs": [{"path": "models/plain", "md5": "1.dir"}]},
         "infer@plain": {

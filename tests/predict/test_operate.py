@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
     path = tmp_path / "predictions.parquet"
     write_predictions(path, stored(validation, test))
     score_experiment.work(tmp_path, predictions=path, resamples=100, seed=0)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "details.json").read_text())
     found = operation("x", metrics, [0, 1], clinical=True)
     means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]
     said = [verdicts(mean, found.thresholds) for mean in means]
@@ -86,7 +87,7 @@ def test_models_that_are_asked_without_clinical_columns_have_thresholds_of_their
 
 @pytest.mark.parametrize("seeds", [[0, 1], [0, 1, 2, 3], [3], [0, 2]])
 def test_metrics_of_other_models_are_refused(seeds: list[int]) -> None:
-    with pytest.raises(UserError, match=r"metrics/x.json is of 3 runs.*`dvc repro evaluate@x`"):
+    with pytest.raises(UserError, match=r"details/x.json is of 3 runs.*`dvc repro evaluate@x`"):
         operation("x", METRICS, seeds, clinical=True)
 
 
@@ -115,8 +116,8 @@ def test_models_by_experiment_folder_and_file(
 
 def test_metrics_are_those_beside_the_models(tmp_path: Path) -> None:
     model(tmp_path / "demo/models/there", 0)
-    (tmp_path / "demo/metrics").mkdir()
-    (tmp_path / "demo/metrics/there.json").write_text(json.dumps(METRICS))
+    (tmp_path / "demo/metrics/details").mkdir(parents=True)
+    (tmp_path / "demo/metrics/details/there.json").write_text(json.dumps(METRICS))
     path = tmp_path / "demo/models/there/seed-0/model.keras"
     project, name = experiment_of(path)
     assert (name, read_metrics(project, name)) == ("there", METRICS)
@@ -124,12 +125,12 @@ def test_metrics_are_those_beside_the_models(tmp_path: Path) -> None:
 
 def test_best_is_by_balanced_accuracy_of_what_will_be_known(tmp_path: Path) -> None:
     scores = {"plain": (0.6, None), "clinical": (0.7, 0.5), "no-model": (0.9, None)}
-    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/details").mkdir(parents=True)
     for name, (given, withheld) in scores.items():
-        content = {"balanced_accuracy": {"mean": given}}
+        content: dict[str, Any] = {"validation": {"balanced_accuracy": given}}
         if withheld:
-            content["withheld"] = {"balanced_accuracy": {"mean": withheld}}  # type: ignore[dict-item]
-        (tmp_path / f"metrics/{name}.json").write_text(json.dumps(content))
+            content["withheld"] = {"validation": {"balanced_accuracy": withheld}}
+        (tmp_path / f"metrics/details/{name}.json").write_text(json.dumps(content))
     for name in ("plain", "clinical", "no-metrics"):
         model(tmp_path / "models" / name, 0)
     names = [*scores, "no-metrics"]
@@ -138,10 +139,10 @@ def test_best_is_by_balanced_accuracy_of_what_will_be_known(tmp_path: Path) -> N
     assert best(tmp_path, ["no-model", "no-metrics"], clinical=False) is None
 
 
-def test_best_where_the_test_fold_lacks_a_class(tmp_path: Path) -> None:
-    (tmp_path / "metrics").mkdir()
+def test_best_where_the_validation_fold_lacks_a_class(tmp_path: Path) -> None:
+    (tmp_path / "metrics/details").mkdir(parents=True)
     for name, accuracy in {"first": 0.6, "second": 0.7}.items():
-        content = {"balanced_accuracy": {"mean": None}, "accuracy": {"mean": accuracy}}
-        (tmp_path / f"metrics/{name}.json").write_text(json.dumps(content))
+        content = {"validation": {"balanced_accuracy": None, "accuracy": accuracy}}
+        (tmp_path / f"metrics/details/{name}.json").write_text(json.dumps(content))
         model(tmp_path / "models" / name, 0)
     assert best(tmp_path, ["first", "second"], clinical=False) == "second"
