@@ -3,7 +3,7 @@
     python -m flows.compare [REV]
 
 No stage of the DAG: it looks at two commits. `dvc metrics diff` shows the same means; this says
-whether a difference is more than chance.
+whether a difference is more than chance, of the test fold's lesions and of the seeds.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,10 @@ from scmrepo.exceptions import SCMError
 from flows.errors import told
 from tasks.compare import Changes, as_json, as_markdown, compare
 from tasks.errors import UserError
+from tasks.evaluate.difference import MIN_RUNS
 
 PREDICTIONS = Path("predictions")
-RESAMPLES = 10_000  # the smallest p-value, 2 / 10,001, survives a correction for 250 comparisons
+RESAMPLES = 2_000  # a standard error to within 2%
 
 
 def predictions_now() -> dict[str, Path]:
@@ -83,6 +84,20 @@ def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Chan
     )
 
 
+def gate(changes: Changes) -> None:
+    """Exit with 1 if anything is significantly worse.
+
+    Raises UserError when nothing is, and there are too few runs to tell.
+    """
+    if any(one.worse() for one in changes.differ):
+        raise SystemExit(1)
+    if untested := changes.untested():
+        raise UserError(
+            f"{', '.join(untested)}: with fewer than {MIN_RUNS} runs on both sides nothing says "
+            f"whether it is worse; set `runs: {MIN_RUNS}` or more"
+        )
+
+
 class Format(StrEnum):
     table = "table"
     markdown = "markdown"
@@ -93,7 +108,11 @@ def main(
     rev: Annotated[str, typer.Argument(help="A commit, tag or branch.")] = "HEAD",
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
     fail_if_worse: Annotated[
-        bool, typer.Option("--fail-if-worse", help="Exit 1 if a metric is significantly worse.")
+        bool,
+        typer.Option(
+            "--fail-if-worse",
+            help="Exit 1 if a metric is significantly worse, 2 if there are too few runs to tell.",
+        ),
     ] = False,
     resamples: Annotated[int, typer.Option(min=100, help="Of the lesions.")] = RESAMPLES,
 ) -> None:
@@ -106,8 +125,9 @@ def main(
         print(as_markdown(changes))
     else:
         Console().print(Markdown(as_markdown(changes)))
-    if fail_if_worse and any(one.worse() for one in changes.differ):
-        raise SystemExit(1)
+    if fail_if_worse:
+        with told("compare", code=2):
+            gate(changes)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,61 @@
-"""Compare the predictions of two commits: every difference with an interval and a test."""
+"""Compare the predictions of two commits: every difference with an interval and a test.
+
+Both speak of other lesions and other seeds: see tasks.evaluate.difference.
+"""
 
 import io
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tasks.classes import TEST
-from tasks.errors import UserError
-from tasks.evaluate.metrics import METRICS, holm, mcnemar, paired_difference
+from tasks.evaluate.difference import (
+    MIN_RUNS,
+    POWER,
+    Row,
+    correct,
+    difference,
+    is_significant,
+)
+from tasks.evaluate.metrics import METRICS, runs_bootstrapped
 from tasks.evaluate.predictions import check_same_images, read_predictions
-from tasks.evaluate.resample import DECIMALS
-from tasks.report.tables import METRIC_NAMES, number
+from tasks.report.tables import METRIC_NAMES, change, number
 
 TESTED = tuple(metric for metric in METRICS if metric != "recall_weighted")
 """Weighted recall is accuracy: a second test of it would be none."""
 
 LOWER_IS_BETTER = frozenset({"loss"})
-SIGNIFICANT = 0.05
+
+EXPLANATION = (
+    "Intervals and p-values speak of other lesions and other seeds; p-values are corrected for all "
+    f"tests of the table (Holm). {100 * POWER:.0f} of 100 such comparisons would show a difference "
+    f"as large as the last column. Fewer than {MIN_RUNS} runs a side do not tell what other seeds "
+    "would bring: there is no test then."
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One experiment at two commits.
 
-    metrics: for each metric `old`, `new`, `difference`, `low`, `high`, `p_value` (see
-    `difference` of tasks.evaluate.metrics) and `p_corrected`. mcnemar: `p_value` and `p_corrected`
-    for the accuracy of the runs' mean, with images counted as independent.
+    runs: of each side. metrics: for each metric a row of `difference` and `correct` of
+    tasks.evaluate.difference.
     """
 
     experiment: str
-    metrics: Mapping[str, Mapping[str, float | None]]
-    mcnemar: Mapping[str, float]
+    runs: int
+    metrics: Mapping[str, Row]
+
+    def tested(self) -> bool:
+        """Whether there are runs enough to tell a difference from the luck of seeds."""
+        return self.runs >= MIN_RUNS
 
     def moved(self) -> list[str]:
         """The metrics whose difference is significant after correction."""
-        p_values = {name: self.metrics[name]["p_corrected"] for name in METRICS}
-        return [name for name, p in p_values.items() if p is not None and p <= SIGNIFICANT]
+        return [name for name in METRICS if is_significant(self.metrics[name])]
 
     def worse(self) -> list[str]:
         """Those of `moved` that moved in the wrong direction."""
@@ -63,6 +79,10 @@ class Changes:
     only_then: Sequence[str] = ()
     only_now: Sequence[str] = ()
 
+    def untested(self) -> list[str]:
+        """The names of those that differ and have too few runs to say whether it is chance."""
+        return [one.experiment for one in self.differ if not one.tested()]
+
 
 def compare(
     pairs: Mapping[str, tuple[bytes, bytes]], *, resamples: int, seed: int
@@ -70,63 +90,29 @@ def compare(
     """Compare old and new predictions of experiments on the test fold; those that differ there.
 
     pairs: the contents of `predictions/<experiment>.parquet` at both commits. Where one commit has
-    more runs, those that both have are compared: more runs alone change what their mean says, and
-    the luck of few seeds is no change of the project. p-values are corrected (Holm) for all metrics
-    of all experiments that differ, so hand in those that are to be judged together; McNemar's, a
-    second look at accuracy, among themselves.
+    more runs, those that both have are compared: more runs alone are no change of the project.
+    p-values are corrected (Holm) for all metrics of all experiments that differ, so hand in those
+    that are to be judged together.
 
-    Raises UserError when the two test folds are not the same images, or with so few resamples that
-    no difference, however large, could be significant after correction.
+    Raises UserError when the two test folds are not the same images.
     """
-    sides = {}
+    found = []
     for experiment, (old, new) in pairs.items():
         before, after = (read_predictions(io.BytesIO(side), TEST) for side in (old, new))
         check_same_images(experiment, before, after)
         runs = min(len(before.probabilities), len(after.probabilities))
         then, now = before.probabilities[:runs], after.probabilities[:runs]
-        if not np.array_equal(then, now):
-            sides[experiment] = after.truth, then, now, after.lesions
-    check_resamples(len(sides) * len(TESTED), resamples)
-    rows = {name: paired_difference(*side, resamples, seed) for name, side in sides.items()}
-    correct(
-        row
-        for of_experiment in rows.values()
-        for metric, row in of_experiment.items()
-        if metric in TESTED
-    )
-    for of_experiment in rows.values():
-        of_experiment["recall_weighted"]["p_corrected"] = of_experiment["accuracy"]["p_corrected"]
-    exact = {name: {"p_value": mcnemar(*side[:3])} for name, side in sides.items()}
-    correct(exact.values())
-    return [Comparison(name, rows[name], exact[name]) for name in sides]
-
-
-def correct(rows: Iterable[dict[str, Any]]) -> None:
-    """Add `p_corrected` to rows with a `p_value`, by `holm`; None where that is None."""
-    rows = list(rows)
-    tested = [row for row in rows if row["p_value"] is not None]
-    corrected = holm([row["p_value"] for row in tested])
-    for row in rows:
-        row["p_corrected"] = None
-    for row, p in zip(tested, corrected, strict=True):
-        row["p_corrected"] = p
-
-
-def smallest_p(resamples: int) -> float:
-    """The smallest p-value of `paired_difference`, which rounds it."""
-    return round(2 / (resamples + 1), DECIMALS)
-
-
-def check_resamples(comparisons: int, resamples: int) -> None:
-    """Raise UserError unless the smallest p-value survives correction."""
-    if smallest_p(resamples) * comparisons > SIGNIFICANT:
-        enough = math.ceil(2 * comparisons / SIGNIFICANT) - 1
-        while smallest_p(enough) * comparisons > SIGNIFICANT:
-            enough += 1
-        raise UserError(
-            f"{resamples} resamples are too few for {comparisons} comparisons: none could be "
-            f"significant; draw at least {enough}"
+        if np.array_equal(then, now):
+            continue
+        by_old, by_new = (
+            runs_bootstrapped(after.truth, side, after.lesions, resamples, seed)
+            for side in (then, now)
         )
+        rows = {metric: difference(by_old[metric], by_new[metric]) for metric in METRICS}
+        rows["recall_weighted"] = rows["accuracy"]  # one row, so corrected once
+        found.append(Comparison(experiment, runs, rows))
+    correct(one.metrics[metric] for one in found for metric in TESTED)
+    return found
 
 
 def as_json(changes: Changes) -> str:
@@ -134,8 +120,9 @@ def as_json(changes: Changes) -> str:
     differ: list[dict[str, Any]] = [
         {
             "experiment": one.experiment,
+            "runs": one.runs,
+            "tested": one.tested(),
             "metrics": one.metrics,
-            "mcnemar": one.mcnemar,
             "moved": one.moved(),
             "worse": one.worse(),
         }
@@ -156,24 +143,25 @@ def as_markdown(changes: Changes) -> str:
     if changes.differ:
         lines += [
             "",
-            "| experiment | metric | then | now | difference (95% interval) | p, corrected |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "| experiment | metric | then | now | difference (95% interval) | p, corrected "
+            "| could have found |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
         ]
     for one in changes.differ:
-        moved = one.moved()
         for metric, row in one.metrics.items():
-            change = f"{signed(row['difference'])} ({signed(row['low'])} to {signed(row['high'])})"
-            if metric in moved:
-                change = f"**{change}**"
-            cells = [one.experiment, METRIC_NAMES[metric], number(row["old"]), number(row["new"])]
-            lines.append(f"| {' | '.join([*cells, change, p_text(row['p_corrected'])])} |")
-        p = p_text(one.mcnemar["p_corrected"])
-        lines.append(f"| {one.experiment} | accuracy by McNemar, of images | | | | {p} |")
+            cells = [
+                one.experiment,
+                METRIC_NAMES[metric],
+                number(row["old"]),
+                number(row["new"]),
+                change(row),
+                p_text(row["p_corrected"]),
+                number(row["could_find"]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    if changes.differ:
+        lines += ["", EXPLANATION]
     return "\n".join(lines)
-
-
-def signed(value: float | None) -> str:
-    return "–" if value is None else ("+" if value >= 0 else "−") + number(abs(value))
 
 
 def p_text(value: float | None) -> str:
@@ -183,7 +171,7 @@ def p_text(value: float | None) -> str:
 
 
 def summary(changes: Changes) -> str:
-    """One line: whether anything moved, and what could not be compared."""
+    """One line: whether anything moved, and what could not be tested or compared."""
     moved = listing({one.experiment: one.moved() for one in changes.differ})
     worse = listing({one.experiment: one.worse() for one in changes.differ})
     if moved:
@@ -193,6 +181,8 @@ def summary(changes: Changes) -> str:
         parts = [f"{count} of {count + len(changes.same)} predict differently, none significantly"]
     else:
         parts = [f"nothing moved: the predictions of {len(changes.same)} experiments are the same"]
+    if untested := changes.untested():
+        parts.append(f"not tested, fewer than {MIN_RUNS} runs a side: {', '.join(untested)}")
     for when, names in (("then", changes.only_then), ("now", changes.only_now)):
         if names:
             parts.append(f"not compared, only there {when}: {', '.join(names)}")

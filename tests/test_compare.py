@@ -18,7 +18,7 @@ from tasks.evaluate.metrics import METRICS
 
 
 def predictions(
-    swap: bool = False, images: int = 300, prefix: str = "ISIC", runs: int = 2
+    swap: bool = False, images: int = 300, prefix: str = "ISIC", runs: int = 3
 ) -> bytes:
     """Predictions of runs that are right three times in four; `swap` exchanges nv and mel."""
     random = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def both(old: bytes, new: bytes) -> Comparison:
     return compare({"baseline": (old, new)}, resamples=2000, seed=0)[0]
 
 
-@pytest.mark.parametrize(("old", "new"), [(2, 2), (2, 5), (5, 2)])
+@pytest.mark.parametrize(("old", "new"), [(3, 3), (3, 5), (5, 3)])
 def test_same_runs_do_not_differ_however_many_follow(old: int, new: int) -> None:
     pair = (predictions(runs=old), predictions(runs=new))
     assert compare({"baseline": pair}, resamples=2000, seed=0) == []
@@ -57,7 +57,6 @@ def test_same_runs_do_not_differ_however_many_follow(old: int, new: int) -> None
 def test_swapped_classes_are_worse_and_swapping_back_is_better() -> None:
     worse = both(predictions(), predictions(swap=True))
     assert {"loss", "accuracy", "f1_weighted", "roc_auc_ovr"} <= set(worse.worse())
-    assert worse.mcnemar["p_value"] == worse.mcnemar["p_corrected"] < 0.001
     better = both(predictions(swap=True), predictions())
     assert set(better.moved()) == set(worse.moved())
     assert better.worse() == []
@@ -71,7 +70,6 @@ def test_more_comparisons_are_corrected_for() -> None:
     assert p is not None
     assert corrected is not None
     assert corrected > p
-    assert many.mcnemar["p_corrected"] == pytest.approx(5 * alone.mcnemar["p_value"])
 
 
 def test_weighted_recall_is_accuracy_and_no_second_test() -> None:
@@ -94,6 +92,31 @@ def test_markdown_marks_what_moved() -> None:
     assert "; worse: baseline (" in text
     assert "| baseline | accuracy | " in text
     assert "**−" in text
+    assert "other lesions and other seeds" in text
+
+
+def test_few_runs_are_no_test() -> None:
+    """Nobody knows what other seeds of one run, or of two, would have brought."""
+    one = both(predictions(runs=2), predictions(runs=2, swap=True))
+    assert not one.tested()
+    assert one.moved() == []
+    found = Changes([one], same=["other"])
+    assert summary(found) == (
+        "1 of 2 predict differently, none significantly; "
+        "not tested, fewer than 3 runs a side: baseline"
+    )
+    row = next(line for line in as_markdown(found).splitlines() if "| accuracy |" in line)
+    assert row.endswith(" | – | – |")
+    assert "(" not in row
+
+
+def test_says_what_it_could_have_found() -> None:
+    rows = both(predictions(), predictions(swap=True)).metrics
+    found = rows["accuracy"]["could_find"]
+    assert 0 < found < abs(rows["accuracy"]["difference"])
+    text = as_markdown(Changes([both(predictions(), predictions(swap=True))]))
+    row = next(line for line in text.splitlines() if "| accuracy |" in line)
+    assert row.endswith(f" {found:.3f} |".replace(" 0.", " ."))
 
 
 def test_summary_says_what_was_not_compared() -> None:
@@ -104,16 +127,9 @@ def test_summary_says_what_was_not_compared() -> None:
     )
 
 
-def test_too_few_resamples_are_refused() -> None:
-    pairs = {"baseline": (predictions(), predictions(swap=True))}
-    with pytest.raises(UserError, match=r"too few for 7 comparisons.*at least 280"):
-        compare(pairs, resamples=279, seed=0)
-    assert compare(pairs, resamples=280, seed=0)[0].worse()
-
-
 def test_smallest_p_value_counts() -> None:
     rows = {name: {"difference": -0.1, "p_corrected": 0.0} for name in METRICS}
-    assert Comparison("baseline", rows, {}).moved() == list(METRICS)
+    assert Comparison("baseline", 3, rows).moved() == list(METRICS)
 
 
 @pytest.fixture
@@ -149,6 +165,18 @@ def test_command_is_a_gate(repository: Path) -> None:
     gate = command(repository, "--fail-if-worse", "--format", "json")
     assert gate.returncode == 1
     assert "accuracy" in json.loads(gate.stdout)["differ"][0]["worse"]
+
+
+def test_gate_does_not_judge_few_runs(repository: Path) -> None:
+    stored = repository / "predictions" / "baseline.parquet"
+    stored.write_bytes(predictions(runs=2, swap=True))
+    assert command(repository).returncode == 0
+    gate = command(repository, "--fail-if-worse")
+    assert gate.returncode == 2
+    assert gate.stderr == (
+        "compare: baseline: with fewer than 3 runs on both sides nothing says whether it is "
+        "worse; set `runs: 3` or more\n"
+    )
 
 
 def test_command_names_what_only_one_side_has(repository: Path) -> None:

@@ -3,7 +3,8 @@
 Resamples draw *lesions*, not images. Images of one lesion are right or wrong together, and a
 bootstrap over images would count them as independent and return intervals that are too narrow.
 
-Runs are fixed, not resampled: an interval speaks of other patients, not of other seeds.
+Runs are fixed, not resampled: an interval speaks of other patients, not of other seeds. One of a
+difference speaks of both: tasks.evaluate.difference.
 """
 
 import math

@@ -145,7 +145,8 @@ def scores(metrics: Mapping[str, Any]) -> Table:
         [words, *(interval(side.get(metric)) for side in sides.values())]
         for metric, words in METRIC_NAMES.items()
     ]
-    return Table("Scores on the test fold", ["", *sides], rows)
+    caption = "Scores on the test fold (95% interval: other lesions, these runs)"
+    return Table(caption, ["", *sides], rows)
 
 
 def classes(metrics: Mapping[str, Any]) -> Table:

@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from tasks.cache import file_hash
 from tasks.classes import CLASS_NAMES
-from tasks.compare import SIGNIFICANT
 from tasks.errors import UserError
+from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail, needed
 from tasks.page.pictures import Picture
@@ -22,7 +22,7 @@ from tasks.page.svg import drawn, inline
 from tasks.predict.locate import in_folder
 from tasks.progress import Bar
 from tasks.report.ranking import METRIC
-from tasks.report.tables import METRIC_NAMES, interval, number
+from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
 from tasks.settings import DATAVERSE, SYNTHETIC
 
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
@@ -134,11 +134,12 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
         behind = (
             "best"
             if row["experiment"] == best
-            else interval({"mean": row["difference"], "low": row["low"], "high": row["high"]})
+            else plain_change({str(column): value for column, value in row.items()})
         )
         p = "" if pd.isna(row["p_corrected"]) else number(row["p_corrected"])
         shown = [interval(of[metric]) for metric in SHOWN]
-        lines.append([row["experiment"], str(of["runs"]), *shown, behind, p])
+        deviation = number(row["deviation"])
+        lines.append([row["experiment"], str(of["runs"]), *shown, deviation, behind, p])
         if of[METRIC]["mean"] is not None:
             dots.append({"experiment": row["experiment"], "close": close, **of[METRIC]})
     alike = [dot["experiment"] for dot in dots if dot["close"]]
@@ -150,8 +151,16 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
         "best": best,
         "close": alike,
         "table": Table(
-            f"Experiments split by {split}, test fold, mean over runs (95% interval)",
-            ["", "runs", *names, f"{names[0]}, minus the best", "p, corrected"],
+            f"Experiments split by {split}, test fold, mean over runs "
+            "(95% interval: other lesions, these runs)",
+            [
+                "",
+                "runs",
+                *names,
+                f"{names[0]}, standard deviation between runs",
+                f"{names[0]}, minus the best (95% interval: other lesions, other seeds)",
+                "p, corrected",
+            ],
             lines,
         ),
         "figure": drawn(figures.forest(dots, names[0]), f"rank{split}", title, words),

@@ -1,7 +1,7 @@
 """Collect what earlier stages made into the report's tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,25 @@ import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
-from tasks.evaluate.metrics import difference_of_folds, scores
-from tasks.evaluate.predictions import ENSEMBLE, Predictions, read_predictions
+from tasks.evaluate.difference import Row, correct, difference, paired_difference
+from tasks.evaluate.metrics import METRICS, folds_bootstrapped, runs_bootstrapped, scores
+from tasks.evaluate.predictions import ENSEMBLE, Predictions, asked_without, read_predictions
 from tasks.infer.record import WITHHELD
 from tasks.oversample.variant import read_variant
-from tasks.report.tables import METRIC_NAMES, class_counts, gap_table, interval, markdown, tables
+from tasks.report.tables import (
+    METRIC_NAMES,
+    ONE_EXPERIMENT,
+    SHOWN_CHANGES,
+    class_counts,
+    gap_table,
+    interval,
+    markdown,
+    tables,
+    withheld_table,
+)
+
+Changes = dict[str, Row]
+"""A row of tasks.evaluate.difference for each metric."""
 
 
 def run_scores(test: Predictions) -> pd.DataFrame:
@@ -41,46 +55,79 @@ def write_tables(
     metrics and predictions: files of each experiment. resamples, seed: of the bootstrap.
     """
     content = {name: json.loads(path.read_text()) for name, path in metrics.items()}
-    found, runs, paths = {}, {}, {}
-    for model, sampling, split, name in of_paper:
-        found[model, sampling, split] = content[name]
-        paths[model, sampling, split] = predictions[name]
-        if sampling == "none":
-            runs[model, split] = run_scores(read_predictions(predictions[name], TEST))
+    tests = {name: read_predictions(path, TEST) for name, path in predictions.items()}
+    runs = {name: run_scores(test) for name, test in tests.items()}
+    names = {(model, sampling, split): name for model, sampling, split, name in of_paper}
     gaps = {
-        (model, sampling): difference_of_folds(
-            read_predictions(paths[model, sampling, "lesion"], TEST),
-            read_predictions(path, TEST),
-            resamples,
-            seed,
-        )
-        for (model, sampling, split), path in paths.items()
-        if split == "image" and (model, sampling, "lesion") in paths
+        (model, sampling): gap(tests[honest], tests[name], resamples, seed)
+        for (model, sampling, split), name in names.items()
+        if split == "image" and (honest := names.get((model, sampling, "lesion")))
     }
-    (out / "tables.md").write_text(
-        f"{tables(found, runs)}\n\n{gap_table(gaps)}\n", encoding="utf-8"
-    )
+    judge_together(gaps.values())
+    parts = [
+        tables(
+            {setup: content[name] for setup, name in names.items()},
+            {setup: runs[name] for setup, name in names.items()},
+        ),
+        gap_table(gaps),
+    ]
+    withheld = {
+        name: read_predictions(path, TEST, WITHHELD)
+        for name, path in predictions.items()
+        if asked_without(path)
+    }
+    gains = {name: gain(less, tests[name], resamples, seed) for name, less in withheld.items()}
+    judge_together(gains.values())
+    if gains:
+        parts.append(withheld_table(gains))
+    (out / "tables.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     header = ["experiment", "split", "runs", *METRIC_NAMES.values()]
     lines, together = [], []
     for name, split in splits:
-        rows = {name: content[name]}
-        if WITHHELD in content[name]:
-            rows[f"{name}, columns withheld"] = content[name][WITHHELD]
         begin = [split, str(content[name]["runs"])]
-        lines += [[title, *begin, *intervals(row)] for title, row in rows.items()]
-        together += [[title, *begin, *intervals(row[ENSEMBLE])] for title, row in rows.items()]
+        rows = {name: (content[name], runs[name])}
+        if name in withheld:
+            title = f"{name}, columns withheld"
+            rows[title] = content[name][WITHHELD], run_scores(withheld[name])
+        for title, (row, of_runs) in rows.items():
+            lines.append([title, *begin, *intervals(row, of_runs)])
+            together.append([title, *begin, *intervals(row[ENSEMBLE])])
     (out / "experiments.md").write_text(
-        f"Mean over runs:\n\n{markdown(header, lines)}\n\n"
+        f"Mean over runs; {ONE_EXPERIMENT}:\n\n{markdown(header, lines)}\n\n"
         "The runs' probabilities averaged, as `flows.predict` does (more runs make a better mean: "
-        "compare rows of as many):\n\n"
+        "compare rows of as many), with the same interval:\n\n"
         f"{markdown(header, together)}\n",
         encoding="utf-8",
     )
 
 
-def intervals(metrics: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """Every metric with its interval, in the order of METRIC_NAMES."""
-    return [interval(metrics[metric]) for metric in METRIC_NAMES]
+def gap(by_lesion: Predictions, by_image: Predictions, resamples: int, seed: int) -> Changes:
+    """By image minus by lesion, in each of METRICS."""
+    old, new = folds_bootstrapped(by_lesion, by_image, resamples, seed)
+    return {metric: difference(old[metric], new[metric]) for metric in METRICS}
+
+
+def gain(withheld: Predictions, given: Predictions, resamples: int, seed: int) -> Changes:
+    """With clinical columns minus without, in each of METRICS: the same models, run by run."""
+    old, new = (
+        runs_bootstrapped(side.truth, side.probabilities, side.lesions, resamples, seed)
+        for side in (withheld, given)
+    )
+    return {metric: paired_difference(old[metric], new[metric]) for metric in METRICS}
+
+
+def judge_together(table: Iterable[Changes]) -> None:
+    """Correct what a table of differences shows for the number of its cells."""
+    correct(row[metric] for row in table for metric in SHOWN_CHANGES)
+
+
+def intervals(
+    metrics: Mapping[str, Mapping[str, float | None]], runs: pd.DataFrame | None = None
+) -> list[str]:
+    """Every metric with its interval, in the order of METRIC_NAMES; runs: of `run_scores`."""
+    return [
+        interval(metrics[metric], None if runs is None else runs[metric]) for metric in METRIC_NAMES
+    ]
 
 
 @cached("class distribution")

@@ -1,23 +1,23 @@
 """Every experiment of a split against its best, as a cached task."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tasks.cache import cached
 from tasks.classes import TEST
-from tasks.evaluate.metrics import bootstrapped, difference
-from tasks.evaluate.pairs import every_pair
+from tasks.evaluate.difference import correct, difference
+from tasks.evaluate.metrics import runs_bootstrapped
 from tasks.evaluate.predictions import check_same_images, read_predictions
-from tasks.evaluate.resample import rounded
 
 METRIC = "balanced_accuracy"
 """What is ranked by: the mean sensitivity of the seven classes, as in the ISIC 2018 challenge."""
 
-COLUMNS = ["split", "experiment", METRIC, "difference", "low", "high", "p_value", "p_corrected"]
+TEST_COLUMNS = ["difference", "low", "high", "p_value", "p_corrected"]
+COLUMNS = ["split", "experiment", METRIC, "deviation", *TEST_COLUMNS]
 
 
 @cached("ranking")
@@ -34,10 +34,10 @@ def rank_experiments(
     splits: name and split of each experiment; predictions: its file; resamples: of the lesions;
     seed: theirs.
 
-    COLUMNS: METRIC is the mean over runs on the test fold; `difference` is this minus the best,
-    with `low`, `high` and `p_value` as of `tasks.evaluate.metrics.difference`; `p_corrected` by
-    `every_pair`, since the best was found by comparing all, or `p_value` where that is larger. The
-    best, which is compared with nothing, has none of them.
+    COLUMNS: METRIC is the mean over runs on the test fold, `deviation` the standard deviation
+    between them (none of one run); `difference` is this minus the best, with `low`, `high` and
+    `p_value` as of tasks.evaluate.difference; `p_corrected` is corrected for every pair, since the
+    best was found by comparing all. The best, which is compared with nothing, has none of them.
 
     Raises UserError when the test folds of a split are not the same images.
     """
@@ -56,18 +56,21 @@ def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[st
     for name, test in folds.items():
         check_same_images(f"{first} and {name}", folds[first], test)
     scores = {
-        name: bootstrapped(test.truth, test.probabilities, test.lesions, resamples, seed)[METRIC]
+        name: runs_bootstrapped(test.truth, test.probabilities, test.lesions, resamples, seed)
         for name, test in folds.items()
     }
-    means = pd.Series({name: values[0] for name, values in scores.items()})
-    best, *others = order = means.sort_values(ascending=False, kind="stable").index
-    corrected = every_pair(np.stack([scores[name] for name in order]))[0, 1:]
-    rows: list[dict[str, Any]] = [{"experiment": best, METRIC: means[best]}]
-    for name, p in zip(others, corrected, strict=True):
-        found = difference(scores[best], scores[name])
-        ends = {key: found[key] for key in ("difference", "low", "high", "p_value")}
-        if found["p_value"] is not None:
-            # One is by percentiles and one by t: what is corrected is never the smaller.
-            p = max(p, found["p_value"])
-        rows.append({"experiment": name, METRIC: means[name], **ends, "p_corrected": rounded(p)})
+    runs = {name: pd.Series(found[METRIC][:, 0]) for name, found in scores.items()}
+    means = pd.Series({name: of_runs.mean() for name, of_runs in runs.items()})
+    order = means.sort_values(ascending=False, kind="stable").index
+    pairs = {
+        (better, worse): difference(scores[better][METRIC], scores[worse][METRIC])
+        for better, worse in combinations(order, 2)
+    }
+    correct(pairs.values())
+    rows: list[dict[str, Any]] = []
+    for name in order:
+        row = {"experiment": name, METRIC: means[name], "deviation": runs[name].std()}
+        if name != order[0]:
+            row |= {column: pairs[order[0], name][column] for column in TEST_COLUMNS}
+        rows.append(row)
     return rows

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
+from tasks.evaluate.difference import MIN_RUNS, SIGNIFICANT, is_significant
 from tasks.report import paper
 
 PROTOCOLS = ("image", "lesion")
@@ -23,18 +24,54 @@ METRIC_NAMES = {
     "f1_macro": "macro F1",
     "roc_auc_ovr": "ROC-AUC OvR",
 }
+SHOWN_CHANGES = ("accuracy", "balanced_accuracy", "f1_weighted", "roc_auc_ovr")
+"""Metrics of the tables of differences."""
+
 SAMPLING_NAMES = {"none": "no oversampling", "smote": "SMOTE", "augment": "ImageDataGenerator"}
 
-# Experiment of each (model, sampling, split), and its content of metrics/<experiment>.json.
+ONE_EXPERIMENT = (
+    "in brackets the 95% interval (other lesions, these runs), then ± the standard deviation "
+    "between runs"
+)
+DIFFERENCES = (
+    "In brackets 95% intervals for other lesions and other seeds; bold: p at most "
+    f"{SIGNIFICANT:.2f}, corrected for the cells of this table (Holm). With fewer than {MIN_RUNS} "
+    "runs a side there is neither."
+)
+
+# Experiment of each (model, sampling, split), and its content of metrics/<experiment>.json; the
+# metrics of each of its runs, a row a run.
 Found = Mapping[tuple[str, str, str], Mapping[str, Any]]
+Runs = Mapping[tuple[str, str, str], pd.DataFrame]
 
 
-def interval(metric: Mapping[str, float | None] | None) -> str:
-    """`{"mean", "low", "high"}` as people write it: .744 (.726-.761); a dash for what is not."""
+def interval(
+    metric: Mapping[str, float | None] | None, of_runs: "pd.Series[float] | None" = None
+) -> str:
+    """`{"mean", "low", "high"}` as people write it: .744 (.726-.761); a dash for what is not.
+
+    of_runs: the metric of each run, whose standard deviation follows: .744 (.726-.761) ± .006.
+    """
     if metric is None or metric["mean"] is None:
         return "–"
     mean, low, high = (number(metric[key]) for key in ("mean", "low", "high"))
-    return f"{mean} ({low}–{high})"
+    deviation = "" if of_runs is None or len(of_runs) < 2 else f" ± {number(of_runs.std())}"
+    return f"{mean} ({low}–{high}){deviation}"
+
+
+def change(row: Mapping[str, Any]) -> str:
+    """A row of tasks.evaluate.difference, bold if significant: **+.083 (+.068 to +.098)**."""
+    return f"**{plain_change(row)}**" if is_significant(row) else plain_change(row)
+
+
+def plain_change(row: Mapping[str, Any]) -> str:
+    """The same without a mark; without the interval where there is none."""
+    ends = f" ({signed(row['low'])} to {signed(row['high'])})"
+    return signed(row["difference"]) + ("" if pd.isna(row["low"]) else ends)
+
+
+def signed(value: float | None) -> str:
+    return "–" if value is None else ("+" if value >= 0 else "−") + number(abs(value))
 
 
 def number(value: float | None) -> str:
@@ -57,56 +94,54 @@ def comparison(title: str, rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def metric_rows(
-    name: str, model: str, sampling: str, figures: Mapping[str, float], found: Found
+    name: str, model: str, sampling: str, figures: Mapping[str, float], found: Found, runs: Runs
 ) -> list[tuple[str, str, str, str]]:
     """A row for each of the paper's `figures` of one model and sampling."""
     rows = []
     for metric, figure in figures.items():
         image, lesion = (
-            interval(found.get((model, sampling, split), {}).get(metric)) for split in PROTOCOLS
+            interval(
+                found.get((model, sampling, split), {}).get(metric),
+                runs[model, sampling, split][metric] if (model, sampling, split) in runs else None,
+            )
+            for split in PROTOCOLS
         )
         rows.append((f"{name}, {METRIC_NAMES[metric]}", number(figure), image, lesion))
     return rows
 
 
-def run_rows(
-    model: str, runs: Mapping[tuple[str, str], pd.DataFrame]
-) -> list[tuple[str, str, str, str]]:
+def run_rows(model: str, runs: Runs) -> list[tuple[str, str, str, str]]:
     """Rows of Table 3: a statistic over an experiment's runs, not over lesions."""
-    counts = (runs.get((model, split)) for split in PROTOCOLS)
+    counts = (runs.get((model, "none", split)) for split in PROTOCOLS)
     image, lesion = ("–" if scores is None else str(len(scores)) for scores in counts)
     rows = [(f"{model}, runs", str(paper.NUMBER_OF_RUNS), image, lesion)]
     for (metric, statistic), figure in paper.RUNS[model].items():
         ours = []
         for split in PROTOCOLS:
-            scores = runs.get((model, split))
+            scores = runs.get((model, "none", split))
             ours.append("–" if scores is None else number(scores[metric].agg(statistic)))
         rows.append((f"{model}, {statistic} {metric}", number(figure), ours[0], ours[1]))
     return rows
 
 
-def tables(found: Found, runs: Mapping[tuple[str, str], pd.DataFrame]) -> str:
-    """Tables 2 to 4 as Markdown.
-
-    found: metrics by (model, sampling, split); runs: `loss` and `accuracy` of each run, a row a
-    run, by (model, split).
-    """
+def tables(found: Found, runs: Runs) -> str:
+    """Tables 2 to 4 as Markdown."""
     two = [
         row
         for sampling, figures in paper.OVERSAMPLING.items()
-        for row in metric_rows(SAMPLING_NAMES[sampling], "baseline", sampling, figures, found)
+        for row in metric_rows(SAMPLING_NAMES[sampling], "baseline", sampling, figures, found, runs)
     ]
     three = [row for model in paper.RUNS for row in run_rows(model, runs)]
     four = [
         row
         for model, figures in paper.NETWORKS.items()
-        for row in metric_rows(model, model, "none", figures, found)
+        for row in metric_rows(model, model, "none", figures, found, runs)
     ]
     four += [bound_row()]
     return "\n\n".join(
         [
-            "Ours: mean over runs (the table of every experiment says how many; 95% interval by "
-            "bootstrap over lesions), test fold. By image is "
+            "Ours: mean over runs on the test fold (the table of every experiment says how many), "
+            f"{ONE_EXPERIMENT}. By image is "
             "the paper's protocol, in which images of one lesion stand on both sides of the split; "
             "by lesion is the honest one.",
             comparison("Table 2: the baseline with and without oversampling", two),
@@ -119,23 +154,33 @@ def tables(found: Found, runs: Mapping[tuple[str, str], pd.DataFrame]) -> str:
     )
 
 
-def gap_table(gaps: Mapping[tuple[str, str], Mapping[str, Mapping[str, float | None]]]) -> str:
+def gap_table(gaps: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]) -> str:
     """How much better a split by image makes an experiment look. gaps: by (model, sampling)."""
-    shown = ("accuracy", "balanced_accuracy", "f1_weighted", "roc_auc_ovr")
-    header = ["model", "sampling", *(METRIC_NAMES[metric] for metric in shown)]
-    lines = [
-        [
-            model,
-            SAMPLING_NAMES.get(sampling, sampling),
-            *(interval(gap[metric]) for metric in shown),
-        ]
+    rows = {
+        f"{model}, {SAMPLING_NAMES.get(sampling, sampling)}": gap
         for (model, sampling), gap in gaps.items()
-    ]
+    }
     return (
-        f"### What leaks: by image minus by lesion\n\n{markdown(header, lines)}\n\n"
-        "Intervals by one bootstrap over the lesions of both test folds. They speak of these two "
-        "splits; another split by lesion would move the numbers too."
+        f"### What leaks: by image minus by lesion\n\n{changes(rows)}\n\n{DIFFERENCES} They speak "
+        "of these two splits; another split by lesion would move the numbers too."
     )
+
+
+def withheld_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """What the models that take clinical columns gain by them. found: by experiment."""
+    return (
+        "### What clinical columns give: with them minus withheld, of the same models\n\n"
+        f"{changes(found)}\n\n{DIFFERENCES}"
+    )
+
+
+def changes(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A Markdown table of differences in SHOWN_CHANGES, a row for each name."""
+    header = ["", *(METRIC_NAMES[metric] for metric in SHOWN_CHANGES)]
+    lines = [
+        [name, *(change(row[metric]) for metric in SHOWN_CHANGES)] for name, row in rows.items()
+    ]
+    return markdown(header, lines)
 
 
 def bound_row() -> tuple[str, str, str, str]:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kstest
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -19,10 +18,8 @@ from sklearn.metrics import (
 from tasks.evaluate import resample
 from tasks.evaluate.metrics import (
     METRICS,
-    difference_of_folds,
-    holm,
-    mcnemar,
-    paired_difference,
+    folds_bootstrapped,
+    runs_bootstrapped,
     scores,
     summarise,
 )
@@ -370,89 +367,24 @@ class TestCoverage:
         assert all(share < 0.85 for share in covered.values()), covered
 
 
-class TestPairedDifference:
-    @pytest.mark.parametrize("copies", [[0, 1, 2], [2, 0, 1], [0, 1, 2] * 50])
-    def test_same_predictions_in_any_order_or_number_do_not_differ(self, copies):
+class TestRunsBootstrapped:
+    def test_a_row_is_a_run_and_summarise_takes_their_mean(self):
         rng = np.random.default_rng(10)
         truth, _ = predictions(rng, 60, 3)
-        old = rng.dirichlet(np.ones(3), (3, 60))
+        runs = rng.dirichlet(np.ones(3), (4, 60))
         lesions = rng.integers(30, size=60)
-        for entry in paired_difference(truth, old, old[copies], lesions, 100, seed=0).values():
-            assert entry["old"] == entry["new"]
-            assert [entry[key] for key in ("difference", "low", "high")] == [0, 0, 0]
-            assert entry["p_value"] == 1
-            assert math.copysign(1, entry["difference"]) == 1  # no "-0.0" in the JSON
-
-    def test_a_swapped_class_is_found(self):
-        rng = np.random.default_rng(11)
-        truth, p = predictions(rng, 200, 3)
-        lesions = rng.integers(120, size=200)
-        worse = p[:, [1, 0, 2]]
-        found = paired_difference(truth, p[None], worse[None], lesions, 999, seed=0)
-        for metric, entry in found.items():
-            assert entry["p_value"] == 0.002, metric  # the smallest there is: 2 / (999 + 1)
-            assert (entry["difference"] > 0) == (metric == "loss")
-            assert entry["low"] < entry["difference"] < entry["high"]
-            assert entry["low"] > 0 or entry["high"] < 0
-
-    def test_is_by_the_formula_and_on_the_same_resamples(self):
-        rng = np.random.default_rng(12)
-        truth, old = predictions(rng, 80, 3)
-        new = np.stack([rng.dirichlet(3 * row + 0.5) for row in old])
-        new = np.clip(new, 1e-3, None) / np.clip(new, 1e-3, None).sum(1, keepdims=True)
-        lesions = rng.integers(50, size=80)
-        found = paired_difference(truth, old[None], np.stack([new, old]), lesions, 99, seed=5)
-        weights = lesion_weights(lesions, 99, seed=5)
-        by_old, by_new = scores(truth, old, weights), scores(truth, new, weights)
-        for metric, entry in found.items():
-            differences = ((by_new[metric] - by_old[metric]) / 2).round(12)
-            tail = min(sum(differences <= 0), sum(differences >= 0))
-            assert entry["p_value"] == round(min(1, 2 * (1 + tail) / 100), 6)
-            assert entry["low"] == round(np.percentile(differences, 2.5), 6)
-            assert entry["high"] == round(np.percentile(differences, 97.5), 6)
-            assert entry["difference"] == pytest.approx(entry["new"] - entry["old"], abs=2e-6)
-
-    def test_undefined_is_none(self):
-        truth, p = np.array([0, 0, 1, 1]), np.eye(3)[[0, 0, 1, 1]]
-        found = paired_difference(truth, p[None], p[None], [1, 2, 3, 4], 20, seed=0)
-        assert set(found["f1_macro"].values()) == {None}
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def null_p_values(cls):
-        """400 comparisons of two equally good models, whose mistakes lesions share."""
-        found = []
-        for simulation in range(400):
-            rng = np.random.default_rng([2, simulation])
-            truth, p, lesions = clustered(rng, 60)
-            noisy = p * np.exp(rng.normal(size=(2, 60, 3)))[:, lesions]
-            old, new = noisy / noisy.sum(axis=-1, keepdims=True)
-            found.append(paired_difference(truth, old[None], new[None], lesions, 199, simulation))
-        return {
-            metric: np.array([entry[metric]["p_value"] for entry in found]) for metric in METRICS
-        }
-
-    @pytest.mark.parametrize("metric", ["loss", "accuracy", "roc_auc_ovr"])
-    def test_p_is_uniform_where_nothing_differs(self, metric, null_p_values):
-        p = null_p_values[metric]
-        assert kstest(p, "uniform").pvalue > 0.01
-        assert 0.02 <= np.mean(p <= 0.05) <= 0.08
-        assert 0.06 <= np.mean(p <= 0.10) <= 0.14
-
-    def test_refuses(self):
-        truth, p = predictions(np.random.default_rng(0), 9, 3)
-        old, lesions = p[None], np.arange(9)
-        for new, message in [
-            (old.astype(np.float32), "one dtype"),
-            (np.full((1, 9, 4), 0.25), "number of classes"),
-            (old[:, :8], "to match new"),
-            (old * 2, "new must be finite"),
-        ]:
-            with pytest.raises(ValueError, match=message):
-                paired_difference(truth, old, new, lesions, 10, seed=0)
+        found = runs_bootstrapped(truth, runs, lesions, 20, seed=5)
+        weights = lesion_weights(lesions, 20, seed=5)
+        for metric, values in found.items():
+            for run, row in zip(runs, values, strict=True):
+                plain = scores(truth, run, np.ones((1, 60)))[metric]
+                np.testing.assert_allclose(row[:1], plain)
+                np.testing.assert_allclose(row[1:], scores(truth, run, weights)[metric])
+        summary = summarise(truth, runs, lesions, 20, seed=5)
+        assert summary["accuracy"]["mean"] == round(found["accuracy"][:, 0].mean(), 6)
 
 
-class TestDifferenceOfFolds:
+class TestFoldsBootstrapped:
     @staticmethod
     def fold(right, names):
         """A lesion an image, two classes; images named rightly or not."""
@@ -460,73 +392,15 @@ class TestDifferenceOfFolds:
         said = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
         return Predictions(truth, said[None], np.array(names), np.array(names))
 
-    def test_a_fold_does_not_differ_from_itself(self):
+    def test_lesions_of_both_folds_are_drawn_together(self):
         names = [f"L{number}" for number in range(40)]
         fold = self.fold(np.arange(40) % 3 > 0, names)
-        for entry in difference_of_folds(fold, fold, 100, seed=0).values():
-            assert entry == {"mean": 0, "low": 0, "high": 0}
+        one, other = folds_bootstrapped(fold, fold, 100, seed=0)
+        for metric, values in one.items():
+            np.testing.assert_array_equal(values, other[metric])
 
     def test_folds_of_other_lesions_are_independent(self):
         right = np.arange(400) % 4 > 0
-        one, other = (self.fold(right, [f"{name}{n}" for n in range(400)]) for name in "AB")
-        found = difference_of_folds(one, other, 1000, seed=0)["accuracy"]
-        error = math.sqrt(2 * 0.75 * 0.25 / 400)
-        assert found["mean"] == 0
-        assert found["high"] == pytest.approx(1.96 * error, rel=0.1)
-        assert found["low"] == pytest.approx(-1.96 * error, rel=0.1)
-
-
-class TestHolm:
-    def test_worked_by_hand(self):
-        # Sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04; the last rises to .06.
-        assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-    def test_ends_at_one_and_takes_none_or_one(self):
-        assert holm([0.6, 0.9]) == [1.0, 1.0]
-        assert holm([0.3]) == [0.3]
-        assert holm([]) == []
-
-    @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.5))
-    def test_rejects_what_the_step_down_procedure_rejects(self, p_values, alpha):
-        rejected, m = set(), len(p_values)
-        for step, i in enumerate(sorted(range(m), key=p_values.__getitem__)):
-            if p_values[i] * (m - step) > alpha:
-                break
-            rejected.add(i)
-        assert {i for i, p in enumerate(holm(p_values)) if p <= alpha} == rejected
-
-    @pytest.mark.parametrize("p_value", [-0.1, 1.1, math.nan])
-    def test_refuses(self, p_value):
-        with pytest.raises(ValueError, match=r"\[0, 1\]"):
-            holm([0.5, p_value])
-
-
-class TestMcnemar:
-    def test_worked_by_hand(self):
-        # 2 images that only old gets right, 8 that only new does, 5 both, 3 neither:
-        # 2 * P(X <= 2) for X ~ Binomial(10, 1/2) = 2 * (1 + 10 + 45) / 1024.
-        truth = np.zeros(18, int)
-        old_right = np.repeat([True, False, True, False], [2, 8, 5, 3])
-        new_right = np.repeat([False, True, True, False], [2, 8, 5, 3])
-        old, new = (
-            np.where(right[:, None], [0.7, 0.3], [0.4, 0.6]) for right in (old_right, new_right)
-        )
-        assert mcnemar(truth, old[None], new[None]) == pytest.approx(112 / 1024)
-        assert mcnemar(truth, new[None], old[None]) == pytest.approx(112 / 1024)
-
-    def test_same_answers_give_one(self):
-        truth, p = predictions(np.random.default_rng(13), 30, 3)
-        assert mcnemar(truth, p[None], p[None]) == 1.0
-
-    def test_takes_the_mean_over_runs(self):
-        # Each run is right in its own half; their mean is right everywhere.
-        truth = np.zeros(8, int)
-        half = np.repeat([True, False], 4)[:, None]
-        runs = np.stack([np.where(side, [0.9, 0.1], [0.4, 0.6]) for side in (half, ~half)])
-        wrong = np.tile([0.2, 0.8], (1, 8, 1))
-        assert mcnemar(truth, wrong, runs) == pytest.approx(2 / 2**8)
-
-    def test_refuses(self):
-        truth, p = predictions(np.random.default_rng(0), 9, 3)
-        with pytest.raises(ValueError, match="old must have shape"):
-            mcnemar(truth, p, p[None])
+        folds = (self.fold(right, [f"{name}{n}" for n in range(400)]) for name in "AB")
+        one, other = (found["accuracy"][0, 1:] for found in folds_bootstrapped(*folds, 1000, 0))
+        assert (other - one).std() == pytest.approx(math.sqrt(2 * 0.75 * 0.25 / 400), rel=0.1)

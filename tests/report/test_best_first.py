@@ -8,24 +8,25 @@ import pytest
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
-from tasks.evaluate.metrics import paired_difference
+from tasks.evaluate.difference import difference
+from tasks.evaluate.metrics import runs_bootstrapped
 from tasks.evaluate.predictions import read_predictions
 from tasks.report.ranking import METRIC, rank_experiments, ranked
 
 TRUTH = np.arange(210) % len(CLASSES)
 
 
-def predictions(path: Path, right: float, truth: np.ndarray = TRUTH, seed: int = 0) -> Path:
-    """Two runs that name a share of the images rightly."""
-    runs = []
-    for run in range(2):
-        lucky = np.random.default_rng([seed, run]).random(len(truth)) < right
+def predictions(path: Path, right: float, truth: np.ndarray = TRUTH, runs: int = 3) -> Path:
+    """Three runs that name a share of the images rightly."""
+    tables = []
+    for run in range(runs):
+        lucky = np.random.default_rng([0, run]).random(len(truth)) < right
         said = np.where(lucky, truth, (truth + 1) % len(CLASSES))
         table = pd.DataFrame(np.eye(len(CLASSES), dtype=np.float32)[said], columns=CLASSES)
         table = table.assign(fold="test", seed=run, dx=np.array(CLASSES)[truth])
         ids = [f"I{number}" for number in range(len(truth))]
-        runs.append(table.assign(image_id=ids, lesion_id=ids))
-    pd.concat(runs).to_parquet(path)
+        tables.append(table.assign(image_id=ids, lesion_id=ids))
+    pd.concat(tables).to_parquet(path)
     return path
 
 
@@ -36,11 +37,14 @@ def test_best_stands_first_and_the_others_are_tested_against_it(tmp_path: Path) 
     }
     good, near, poor = rows = ranked(files, 400, 0)
     assert [row["experiment"] for row in rows] == ["good", "near", "poor"]
-    assert set(good) == {"experiment", METRIC}
+    assert set(good) == {"experiment", METRIC, "deviation"}
     sides = [read_predictions(files[name], "test") for name in ("good", "poor")]
-    expected = paired_difference(
-        TRUTH, sides[0].probabilities, sides[1].probabilities, sides[0].lesions, 400, 0
-    )[METRIC]
+    best, worst = (
+        runs_bootstrapped(side.truth, side.probabilities, side.lesions, 400, 0)[METRIC]
+        for side in sides
+    )
+    expected = difference(best, worst)
+    assert good["deviation"] == pytest.approx(best[:, 0].std(ddof=1))
     assert {key: poor[key] for key in ("difference", "low", "high", "p_value")} == {
         key: expected[key] for key in ("difference", "low", "high", "p_value")
     }
@@ -84,3 +88,14 @@ def test_folds_that_are_not_the_same_are_refused(tmp_path: Path) -> None:
     }
     with pytest.raises(UserError, match="a and b: the diagnoses of the test images differ"):
         ranked(files, 100, 0)
+
+
+def test_one_run_has_no_test_and_no_deviation(tmp_path: Path) -> None:
+    files = {
+        name: predictions(tmp_path / f"{name}.parquet", right, runs=runs)
+        for name, right, runs in (("a", 0.9, 1), ("b", 0.5, 3))
+    }
+    best, other = ranked(files, 100, 0)
+    assert np.isnan(best["deviation"])
+    assert other["difference"] < 0
+    assert other["low"] is other["p_value"] is other["p_corrected"] is None

@@ -6,12 +6,18 @@ import pandas as pd
 import pytest
 
 from tasks.report import paper
-from tasks.report.tables import METRIC_NAMES, class_counts, interval, number, tables
+from tasks.report.tables import METRIC_NAMES, change, class_counts, interval, number, tables
 
 
 def metrics(mean: float) -> dict[str, Any]:
     """Every metric with the same mean, and an interval of .010 to either side."""
     return {name: {"mean": mean, "low": mean - 0.01, "high": mean + 0.01} for name in METRIC_NAMES}
+
+
+def of_runs(loss: list[float], accuracy: list[float]) -> pd.DataFrame:
+    """A row for each run, in which the other metrics are the accuracy."""
+    other = {name: accuracy for name in METRIC_NAMES if name != "loss"}
+    return pd.DataFrame({"loss": loss, **other})
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -54,6 +60,26 @@ def test_interval(metric: dict[str, float | None] | None, text: str) -> None:
     assert interval(metric) == text
 
 
+def test_interval_with_the_spread_between_runs() -> None:
+    metric: dict[str, float | None] = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    assert interval(metric, pd.Series([0.4, 0.5, 0.6])) == ".500 (.400–.600) ± .100"
+    assert interval(metric, pd.Series([0.5])) == ".500 (.400–.600)"
+
+
+@pytest.mark.parametrize(
+    ("p", "low", "text"),
+    [
+        (0.01, -0.03, "**−.020 (−.030 to +.010)**"),
+        (0.2, -0.03, "−.020 (−.030 to +.010)"),
+        (None, None, "−.020"),
+    ],
+)
+def test_change(p: float | None, low: float | None, text: str) -> None:
+    high = None if low is None else 0.01
+    row = {"difference": -0.02, "low": low, "high": high, "p_corrected": p}
+    assert change(row) == text
+
+
 def test_every_figure_of_the_paper_stands_beside_ours() -> None:
     models = {"baseline": ["none", "smote", "augment"], "optimized": ["none"]}
     pairs = [(model, sampling) for model, samplings in models.items() for sampling in samplings]
@@ -63,8 +89,8 @@ def test_every_figure_of_the_paper_stands_beside_ours() -> None:
         for split in ("image", "lesion")
     }
     runs = {
-        ("baseline", "image"): pd.DataFrame({"loss": [0.1, 0.2, 0.9], "accuracy": [0.3, 0.5, 0.4]}),
-        ("baseline", "lesion"): pd.DataFrame({"loss": [1.752], "accuracy": [0.8]}),
+        ("baseline", "none", "image"): of_runs(loss=[0.1, 0.2, 0.9], accuracy=[0.3, 0.5, 0.4]),
+        ("baseline", "none", "lesion"): of_runs(loss=[1.752], accuracy=[0.8]),
     }
     text = tables(found, runs)
     cells = rows(text)
@@ -72,7 +98,11 @@ def test_every_figure_of_the_paper_stands_beside_ours() -> None:
     by_image, by_lesion = ".600 (.590–.610)", ".650 (.640–.660)"
     assert cells["SMOTE, weighted F1"] == [".701", by_image, by_lesion]
     assert cells["SMOTE, ROC-AUC OvR"] == [".877", by_image, by_lesion]
-    assert cells["no oversampling, weighted F1"][0] == ".759"
+    assert cells["no oversampling, weighted F1"] == [
+        ".759",
+        ".500 (.490–.510) ± .100",
+        ".550 (.540–.560)",
+    ]
     assert cells["ImageDataGenerator, weighted F1"][1] == ".700 (.690–.710)"
     # Table 3: statistics over runs, without intervals
     assert cells["baseline, mean loss"] == [".757", ".400", "1.752"]
@@ -85,7 +115,7 @@ def test_every_figure_of_the_paper_stands_beside_ours() -> None:
     # Table 4
     assert cells["baseline, weighted precision"] == [
         ".730",
-        ".500 (.490–.510)",
+        ".500 (.490–.510) ± .100",
         ".550 (.540–.560)",
     ]
     assert cells["optimized, ROC-AUC OvR"] == [".945", ".800 (.790–.810)", ".850 (.840–.860)"]
