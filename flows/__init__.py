@@ -35,8 +35,8 @@ for name in VARIABLES:
 spare_loopback()
 
 # A server that is slow to take events loses none. Prefect's settings do not reach these loggers.
-for worker in ("APILogWorker", "EventsWorker"):
-    logging.getLogger(worker).setLevel(logging.ERROR)
+for logger in ("APILogWorker", "EventsWorker"):
+    logging.getLogger(logger).setLevel(logging.ERROR)
 
 # What a terminal or a file cannot show is shown as an escape (`\u2013`), as Python does on stderr.
 if isinstance(sys.stdout, io.TextIOWrapper):

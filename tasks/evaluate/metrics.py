@@ -16,6 +16,7 @@ from tasks.evaluate.resample import (
     in_blocks,
     plain_and_resampled,
     ratio,
+    rounded,
 )
 
 METRICS = (

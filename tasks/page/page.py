@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tasks.cache import file_hash
-from tasks.classes import CLASS_NAMES
+from tasks.classes import CLASS_NAMES, VALIDATION
 from tasks.errors import UserError
+from tasks.evaluate.choice import METRIC
 from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail, needed
@@ -21,7 +22,6 @@ from tasks.page.pictures import Picture
 from tasks.page.svg import drawn, inline
 from tasks.predict.locate import in_folder
 from tasks.progress import Bar
-from tasks.report.ranking import METRIC
 from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
 from tasks.settings import DATAVERSE, SYNTHETIC
 
@@ -124,7 +124,7 @@ def text_of(path: Path) -> str:
 def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The ranking of one split: its `best`, a `table`, a `figure`, and who is `close` to the best.
 
-    rows: of `reports/ranking.csv`, best first.
+    The best is the one that validation chooses. rows: of `reports/ranking.csv`, best first.
     """
     best = rows["experiment"].iloc[0]
     lines, dots = [], []
@@ -139,23 +139,29 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
         p = "" if pd.isna(row["p_corrected"]) else number(row["p_corrected"])
         shown = [interval(of[metric]) for metric in SHOWN]
         deviation = number(row["deviation"])
-        lines.append([row["experiment"], str(of["runs"]), *shown, deviation, behind, p])
+        held_out = number(row[VALIDATION])
+        lines.append([row["experiment"], str(of["runs"]), held_out, *shown, deviation, behind, p])
         if of[METRIC]["mean"] is not None:
             dots.append({"experiment": row["experiment"], "close": close, **of[METRIC]})
     alike = [dot["experiment"] for dot in dots if dot["close"]]
     names = [METRIC_NAMES[metric] for metric in SHOWN]
     title = f"{METRIC_NAMES[METRIC].capitalize()}, split by {split}"
-    words = f"The table has the numbers. Not told apart from the best, in blue: {', '.join(alike)}."
+    words = (
+        "The table has the numbers. In blue: the best on validation, and what does not differ from "
+        f"it significantly: {', '.join(alike)}."
+    )
     return {
         "split": split,
         "best": best,
+        "merit": number(rows[VALIDATION].iloc[0]),
         "close": alike,
         "table": Table(
-            f"Experiments split by {split}, test fold, mean over runs "
+            f"Experiments split by {split}, best on validation first. Test fold, mean over runs "
             "(95% interval: other lesions, these runs)",
             [
                 "",
                 "runs",
+                f"{names[0]} on validation",
                 *names,
                 f"{names[0]}, standard deviation between runs",
                 f"{names[0]}, minus the best (95% interval: other lesions, other seeds)",

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.classes import VALIDATION
 from tasks.errors import UserError
+from tasks.evaluate.choice import merit
 from tasks.infer.record import WITHHELD
 
 DEMO = Path("demo")
@@ -73,10 +74,7 @@ def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
 
 
 def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | None:
-    """Of `experiments` with a model in `place`, the one with the best balanced accuracy.
-
-    On the validation fold: the test fold only reports. Where a class is missing from that fold, and
-    there is no balanced accuracy, accuracy counts.
+    """Of `experiments` with a model in `place`, the one with the most `merit` on validation.
 
     clinical: whether metadata are known. Then it is a model that takes them, if there is any; else
     such a model counts by what it scores without.
@@ -87,9 +85,7 @@ def best(place: Path, experiments: Iterable[str], *, clinical: bool) -> str | No
         metrics = read_metrics(place, name)
         if metrics and in_folder(place / "models" / name):
             counted = metrics if clinical else metrics.get(WITHHELD, metrics)
-            on_validation = counted[VALIDATION]
-            balanced = on_validation["balanced_accuracy"]
-            found[name] = on_validation["accuracy"] if balanced is None else balanced
+            found[name] = merit(counted[VALIDATION])
             if WITHHELD in metrics:
                 takes.add(name)
     among = takes if clinical and takes else found

@@ -8,24 +8,32 @@ import pytest
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
+from tasks.evaluate.choice import METRIC
 from tasks.evaluate.difference import difference
 from tasks.evaluate.metrics import runs_bootstrapped
 from tasks.evaluate.predictions import read_predictions
-from tasks.report.ranking import METRIC, rank_experiments, ranked
+from tasks.report.ranking import rank_experiments, ranked
 
 TRUTH = np.arange(210) % len(CLASSES)
 
 
-def predictions(path: Path, right: float, truth: np.ndarray = TRUTH, runs: int = 3) -> Path:
-    """Three runs that name a share of the images rightly."""
+def predictions(
+    path: Path,
+    right: float,
+    truth: np.ndarray = TRUTH,
+    runs: int = 3,
+    held_out: float | None = None,
+) -> Path:
+    """Three runs that name a share of the images of both folds rightly."""
     tables = []
-    for run in range(runs):
-        lucky = np.random.default_rng([0, run]).random(len(truth)) < right
-        said = np.where(lucky, truth, (truth + 1) % len(CLASSES))
-        table = pd.DataFrame(np.eye(len(CLASSES), dtype=np.float32)[said], columns=CLASSES)
-        table = table.assign(fold="test", seed=run, dx=np.array(CLASSES)[truth])
-        ids = [f"I{number}" for number in range(len(truth))]
-        tables.append(table.assign(image_id=ids, lesion_id=ids))
+    for fold, share in (("test", right), ("validation", right if held_out is None else held_out)):
+        for run in range(runs):
+            lucky = np.random.default_rng([0, run]).random(len(truth)) < share
+            said = np.where(lucky, truth, (truth + 1) % len(CLASSES))
+            table = pd.DataFrame(np.eye(len(CLASSES), dtype=np.float32)[said], columns=CLASSES)
+            table = table.assign(fold=fold, seed=run, dx=np.array(CLASSES)[truth])
+            ids = [f"I{number}" for number in range(len(truth))]
+            tables.append(table.assign(image_id=ids, lesion_id=ids))
     pd.concat(tables).to_parquet(path)
     return path
 
@@ -37,7 +45,7 @@ def test_best_stands_first_and_the_others_are_tested_against_it(tmp_path: Path) 
     }
     good, near, poor = rows = ranked(files, 400, 0)
     assert [row["experiment"] for row in rows] == ["good", "near", "poor"]
-    assert set(good) == {"experiment", METRIC, "deviation"}
+    assert set(good) == {"experiment", "validation", METRIC, "deviation"}
     sides = [read_predictions(files[name], "test") for name in ("good", "poor")]
     best, worst = (
         runs_bootstrapped(side.truth, side.probabilities, side.lesions, 400, 0)[METRIC]
@@ -53,6 +61,17 @@ def test_best_stands_first_and_the_others_are_tested_against_it(tmp_path: Path) 
     for row in (near, poor):
         assert row["p_value"] <= row["p_corrected"]
     assert poor["p_corrected"] < 0.05 < near["p_corrected"]
+
+
+def test_validation_chooses_the_best_and_the_test_fold_only_reports(tmp_path: Path) -> None:
+    files = {
+        name: predictions(tmp_path / f"{name}.parquet", right, held_out=held_out)
+        for name, right, held_out in (("lucky", 0.9, 0.5), ("chosen", 0.7, 0.8))
+    }
+    chosen, lucky = ranked(files, 100, 0)
+    assert (chosen["experiment"], lucky["experiment"]) == ("chosen", "lucky")
+    assert chosen["validation"] > lucky["validation"]
+    assert lucky["difference"] > 0
 
 
 def test_each_split_has_a_best_of_its_own(tmp_path: Path) -> None:
