@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
+unexport PYTHONSAFEPATH # `python -m flows...` is in this folder
 
 # Where `make server` listens and `make worker` and `make deploy` look.
 PORT ?= 4200

@@ -6,6 +6,7 @@ machine better than one child with many threads. No child outlives its parent, h
 """
 
 import importlib
+import math
 import multiprocessing
 import os
 import resource
@@ -23,7 +24,14 @@ from tasks.surroundings import settle
 
 settle()  # in what starts children and is no flow: a worker of a Dask cluster
 
+LEAST = 2200
+"""MiB that a process takes with TensorFlow and a model; with less it may try for them for ever."""
+
 REMEDY = "let fewer pieces run at once (LESIONFLOW_JOBS=1), or take a machine with more memory"
+RAISE = "{:.0f} MiB that a process may have (`ulimit -v`): raise that limit, or remove it"
+
+STACK = ("    @ ", "*** Check failure")
+"""What lines begin with that show where TensorFlow's native code died, and not of what."""
 
 _running: set[BaseProcess] = set()
 _ending = threading.Event()
@@ -51,9 +59,11 @@ def call(
         When the function raises or its process is killed. The message is that of a UserError, or
         what is known of a lack of memory, or else the whole traceback.
     """
+    if (limit := memory_limit()) < LEAST:
+        raise ProcessError(f"{function} needs more memory than the {RAISE.format(limit)}")
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    failure = fault = None
+    refusal = fault = None
     with tempfile.NamedTemporaryFile("r", errors="replace") as messages:
         child = context.Process(
             target=_run, args=(function, arguments, sender, messages.name), daemon=True
@@ -69,8 +79,8 @@ def call(
                 child.kill()
             while True:
                 kind, content = receiver.recv()
-                if kind == "failure":
-                    failure = content
+                if kind == "refusal":
+                    refusal = content
                 elif kind == "fault":
                     fault = content
                 else:
@@ -80,28 +90,22 @@ def call(
         finally:
             child.kill()
             _running.discard(child)
-        if failure is None and fault is None and child.exitcode != 0:
-            said = [line for line in messages if not line.startswith("    @ ")]  # no stack
+        if refusal is None and fault is None and child.exitcode != 0:
+            said = [line for line in messages if not line.startswith(STACK)]
             fault = f"{function} {ended(child.exitcode)}\n{''.join(said[-20:])}"
+    if refusal is not None:
+        raise ProcessError(refusal)
     if fault is not None:
-        failure = under_limit(function, fault)
-    if failure is not None:
-        raise ProcessError(failure)
+        if limit < math.inf:  # a library that finds no memory says so in a hundred ways
+            *_, last = fault.strip().splitlines()
+            fault = f"{function} failed, perhaps for the {RAISE.format(limit)}. It said: {last}"
+        raise ProcessError(fault)
 
 
-def under_limit(function: str, fault: str) -> str:
-    """What is to be said of a fault, where the memory of a process is limited in short.
-
-    A library that finds none says so in a hundred ways, often by dying.
-    """
+def memory_limit() -> float:
+    """MiB of memory that a process may have, by `ulimit -v`."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return fault
-    *_, last = fault.strip().splitlines()
-    return (
-        f"{function} failed where a process may have {limit >> 20} MiB (`ulimit -v`), which is "
-        f"likely too little: raise it, or remove it by `ulimit -v unlimited`. It ended with: {last}"
-    )
+    return math.inf if limit == resource.RLIM_INFINITY else limit / 2**20
 
 
 def ended(code: int | None) -> str:
@@ -128,7 +132,7 @@ def _run(function: str, arguments: dict[str, Any], sender: Connection, messages:
         work = getattr(importlib.import_module(module), name)
         work(**arguments, report=lambda news: sender.send(("news", news)))
     except UserError as error:
-        sender.send(("failure", str(error)))
+        sender.send(("refusal", str(error)))
         raise SystemExit(1) from None
     except BaseException as error:
         sender.send(("fault", out_of_memory(error) or traceback.format_exc()))

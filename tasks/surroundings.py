@@ -32,7 +32,10 @@ DROPPED = (
 )
 """What variables begin with that choose kernels, precision, compilers or a shorter training."""
 
-KEPT = ("OPENBLAS_CORETYPE", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR")
+KEPT = (
+    *("KMP_DUPLICATE_LIB_OK", "MKL_THREADING_LAYER", "OPENBLAS_CORETYPE"),
+    *("TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR"),
+)
 """But for these: on some machines nothing runs, or runs rightly, without them."""
 
 CUDA = "--xla_gpu_cuda_data_dir="
@@ -53,11 +56,13 @@ def settle() -> None:
 def processor() -> dict[str, str]:
     """What the environment says of the processor to compute with, where it does.
 
-    It rounds as another processor does, and belongs to the machine: it can be neither dropped nor
-    fixed. So it is part of what a result is a result of.
+    Another one rounds differently. It is the machine's, to be neither dropped nor fixed, and so a
+    part of every key of the task cache.
     """
-    said = {name: os.environ.get(name) for name in ("OPENBLAS_CORETYPE", "CUDA_VISIBLE_DEVICES")}
-    # Which of several devices is the scheduler's choice, and no other result; none at all is one.
-    if said["CUDA_VISIBLE_DEVICES"] not in ("", "-1"):
-        said.pop("CUDA_VISIBLE_DEVICES")
-    return {name: value for name, value in said.items() if value is not None}
+    said = {}
+    if kernels := os.environ.get("OPENBLAS_CORETYPE"):
+        said["kernels"] = kernels
+    # Which of several devices is a scheduler's choice, and changes nothing; to have none does.
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        said["device"] = "no GPU"
+    return said

@@ -107,19 +107,30 @@ def test_lack_of_memory_comes_without_traceback() -> None:
         process.call(f"{HERE}:need_more")
 
 
+def limit_memory(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (size, size))
+
+
 @pytest.mark.parametrize("how", ["fail", "die"])
 def test_limit_of_memory_is_named(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a library does that finds no memory is not to be foreseen: to die is the least of it."""
+    """What a library does that finds no memory is not to be foreseen."""
     last = {"fail": "ValueError: broken on purpose", "die": "last words"}[how]
-    monkeypatch.setattr(process.resource, "getrlimit", lambda which: (3 << 30, 3 << 30))
+    limit_memory(monkeypatch, 3 << 30)
     with pytest.raises(process.ProcessError) as raised:
         process.call(f"{HERE}:{how}")
     assert str(raised.value) == (
-        f"{HERE}:{how} failed where a process may have 3072 MiB (`ulimit -v`), which is likely too "
-        f"little: raise it, or remove it by `ulimit -v unlimited`. It ended with: {last}"
+        f"{HERE}:{how} failed, perhaps for the 3072 MiB that a process may have (`ulimit -v`): "
+        f"raise that limit, or remove it. It said: {last}"
     )
     with pytest.raises(process.ProcessError, match=r"^neighbours: at most 6$"):
         process.call(f"{HERE}:refuse")
+
+
+def test_limit_of_memory_that_is_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow would ask for more without end."""
+    limit_memory(monkeypatch, 2 << 30)
+    with pytest.raises(process.ProcessError, match=r"sleep needs more memory than the 2048 MiB"):
+        process.call(f"{HERE}:sleep")
 
 
 def test_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
