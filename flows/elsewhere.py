@@ -29,7 +29,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.dag import hold_repo, open_repo
-from flows.inputs import LOCK, alike
+from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
 from flows.server import answering, refuse_nameless
@@ -246,7 +246,7 @@ def part_of_lock(address: str, makers: set[str]) -> str:
     All of it may be more than Prefect takes as a parameter, which is 512 KiB.
     """
     known = load_yaml(str(LOCK))["stages"] if LOCK.exists() else {}
-    sent = makers.union(alike(address, known))
+    sent = {address, *makers}
     return lock_of({name: entry for name, entry in known.items() if name in sent})
 
 

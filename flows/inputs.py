@@ -5,14 +5,19 @@ status` says that all is up to date. What a stage then computed would be a wrong
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from dvc.config import Config
+from dvc.dvcfile import load_file
 from dvc.lock import LockBase, make_lock
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage.loader import StageLoader
+from dvc_data.hashfile.tree import Tree
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -21,8 +26,10 @@ from tasks.errors import UserError
 DAG = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
-CACHE = Path(".dvc/cache/files/md5")
 TEMPORARY = Path(".dvc/tmp")
+
+WITHOUT_GIT = {"core": {"no_scm": True}}
+"""DVC's settings where git is of no account: DVC would refuse a folder that git does not know."""
 
 
 def params_of(address: str | None) -> list[str]:
@@ -41,13 +48,14 @@ def params_of(address: str | None) -> list[str]:
 def values_of(keys: Iterable[str]) -> list[Any]:
     """What params.yaml, a sound one, holds under dotted keys; None where it has no such key."""
     content = YAML(typ="safe").load(PARAMS)
-    values = []
-    for key in keys:
-        value = content
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        values.append(value)
-    return values
+    return [value_at(content, key) for key in keys]
+
+
+def value_at(content: Any, key: str) -> Any:
+    """What stands under a dotted key; None where nothing does."""
+    for part in key.split("."):
+        content = content.get(part) if isinstance(content, dict) else None
+    return content
 
 
 def refuse_damaged(address: str | None) -> None:
@@ -57,8 +65,9 @@ def refuse_damaged(address: str | None) -> None:
     """
     if address is None or not LOCK.exists():
         return
-    if fault := damaged(address, stages_of_lock()):
-        raise UserError(fault)
+    with stages_of_dvc() as stages:
+        if fault := damaged(address, stages):
+            raise UserError(fault)
 
 
 def refuse_older_metrics(project: Path, experiment: str) -> None:
@@ -80,14 +89,17 @@ def refuse_older_metrics(project: Path, experiment: str) -> None:
             )
 
 
-def stages_of_lock() -> dict[str, Any]:
-    """Read dvc.lock while no DVC writes it, in pieces, as when a stage beside this one ends.
+@contextmanager
+def stages_of_dvc() -> Iterator[StageLoader]:
+    """The stages of dvc.yaml by address, with what dvc.lock records of them.
 
-    A DVC that runs a stage has its repository's lock free for as long as the stage works.
+    Read while no DVC writes dvc.lock, in pieces, as when a stage beside this one ends: a DVC that
+    runs a stage has its repository's lock free for as long as the stage works.
     """
-    with lock_of_dvc("lock"):
-        text = LOCK.read_text(encoding="utf-8")
-    return stages_in(text)
+    with Repo(".", config=WITHOUT_GIT) as repo:
+        with lock_of_dvc("lock"):
+            stages = load_file(repo, str(DAG)).stages
+        yield stages
 
 
 def stages_in(text: str) -> dict[str, Any]:
@@ -102,14 +114,19 @@ def lock_of_dvc(name: str) -> LockBase:
     return make_lock(str(TEMPORARY / name), str(TEMPORARY), hardlink_lock=hard, wait=True)
 
 
-def damaged(address: str, stages: dict[str, Any]) -> str:
+def damaged(address: str, stages: StageLoader) -> str:
     """What is to be said of the first damaged input of a stage; nothing where there is none."""
-    wanted = dependencies(address, stages)
-    for maker, stage in stages.items():
-        for out in stage.get("outs", []):
-            if not any(within(out["path"], path) or within(path, out["path"]) for path in wanted):
-                continue
-            for path, expected in files_of(out):
+    wanted = [dep.def_path for dep in stages[address].deps]
+
+    def is_input(path: str) -> bool:
+        return any(overlap(path, other) for other in wanted)
+
+    for maker, recorded in stages.lockfile_data.items():
+        made = [out["path"] for out in recorded.get("outs", [])]
+        if maker not in stages or not any(map(is_input, made)):
+            continue  # before DVC makes a stage of it, which takes a while
+        for out in stages[maker].outs:
+            for path, expected in files_of(out) if is_input(out.def_path) else ():
                 found = md5(path)
                 if found not in (None, expected):
                     return (
@@ -120,33 +137,27 @@ def damaged(address: str, stages: dict[str, Any]) -> str:
     return ""
 
 
-def dependencies(address: str, stages: dict[str, Any]) -> set[str]:
-    """The paths of a stage's, as those that are `alike` have them."""
-    return {dep["path"] for one in alike(address, stages) for dep in stages[one].get("deps", [])}
+def overlap(one: str, other: str) -> bool:
+    """Whether one path is the other, or lies in it."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
-def alike(address: str, stages: dict[str, Any]) -> list[str]:
-    """The stage itself, or, where dvc.lock does not have it yet, all of its name."""
-    name = address.partition("@")[0]
-    return [address] if address in stages else [it for it in stages if it.startswith(f"{name}@")]
+def files_of(out: Output) -> Iterator[tuple[Path, str]]:
+    """The files of an output and their MD5 by dvc.lock.
 
-
-def within(path: str, folder: str) -> bool:
-    return Path(path).is_relative_to(folder)
-
-
-def files_of(out: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """The files of an output and their MD5; none of a folder whose list the cache does not have."""
-    path, sum_ = Path(out["path"]), str(out.get("md5", ""))
-    if not sum_.endswith(".dir"):
-        yield path, sum_
+    None of a folder whose list DVC's cache, wherever it is, does not have, or has damaged.
+    """
+    path, recorded = Path(out.def_path), out.hash_info
+    if not recorded.isdir:
+        if recorded.value is not None:
+            yield path, str(recorded.value)
         return
-    listing = CACHE / sum_[:2] / sum_[2:]
-    if listing.exists():
-        content = listing.read_bytes()
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() == sum_.removesuffix(".dir"):
-            for entry in json.loads(content):
-                yield path / entry["relpath"], entry["md5"]
+    listing = out.get_obj()
+    if isinstance(listing, Tree):
+        listing.digest()
+        if listing.hash_info == recorded:
+            for key, _, found in listing:
+                yield path.joinpath(*key), str(found.value)
 
 
 def md5(path: Path) -> str | None:

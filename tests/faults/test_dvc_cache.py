@@ -13,7 +13,7 @@ import pytest
 from conftest import dvc, python, repro
 from dvc.lock import make_lock
 
-from flows.inputs import LOCK, md5, refuse_damaged, stages_of_lock
+from flows.inputs import LOCK, md5, refuse_damaged, stages_of_dvc
 from flows.scratch import change_params
 from tasks.cache import file_hash
 from tasks.errors import UserError
@@ -73,6 +73,8 @@ def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) ->
     if address == "split@lesion":  # it reads another file of the same output
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
     elif address == "a stage that never ran":
+        line = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
+        change_params(Path("params.yaml"), {"experiments": {"new": line}})
         address = "train@new"
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
     else:
@@ -87,7 +89,8 @@ def test_lock_that_dvc_is_writing(
 ) -> None:
     """It does so in pieces, with its repository locked; half of it may be sound YAML."""
     monkeypatch.chdir(tmp_path)
-    stages = "stages:\n  download:\n    cmd: a\n  preprocess:\n    cmd: b\n"
+    stages = "schema: '2.0'\nstages:\n  download:\n    cmd: a\n  preprocess:\n    cmd: b\n"
+    Path("dvc.yaml").write_text(stages.partition("\n")[2])
     LOCK.write_text(stages[: stages.index("  preprocess")])
     Path(".dvc/tmp").mkdir(parents=True)
     Path(".dvc/config").write_text(f"[core]\nhardlink_lock = {hard}\n")
@@ -99,7 +102,37 @@ def test_lock_that_dvc_is_writing(
         dvc_at_work.unlock()
 
     threading.Timer(0.3, finish).start()
-    assert set(stages_of_lock()) == {"download", "preprocess"}
+    with stages_of_dvc() as stages:
+        assert set(stages.lockfile_data) == {"download", "preprocess"}
+
+
+@pytest.mark.parametrize("level", ["--local", "--project", "--global"])
+def test_cache_elsewhere(
+    project: Path, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shared one is: damage is found there too, wherever DVC's settings name the folder."""
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "global"))
+    (project / ".dvc/cache").rename(tmp_path / "shared")
+    named = dvc(project, "config", level, "cache.dir", str(tmp_path / "shared"))
+    assert named.returncode == 0, named.stdout
+    monkeypatch.chdir(project)
+    refuse_damaged("oversample@smote")
+    corrupt(Path("data/prepared/images.npy"))
+    with pytest.raises(UserError, match=r"data/prepared/images\.npy is damaged: its MD5 is "):
+        refuse_damaged("oversample@smote")
+
+
+def test_models_of_another_experiment_are_no_input(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of them: a new experiment depends on what dvc.yaml says, not on theirs."""
+    monkeypatch.chdir(project)
+    line = {"model": "optimized", "input": "prepared", "sampling": "none", "split": "lesion"}
+    change_params(Path("params.yaml"), {"experiments": {"new": line}})
+    (project / MODEL).write_bytes(b"another training's")
+    refuse_damaged("infer@new")
+    with pytest.raises(UserError, match=f"{MODEL} is damaged"):
+        refuse_damaged("infer@baseline")
 
 
 def test_missing(project: Path) -> None:
