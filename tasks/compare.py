@@ -6,7 +6,7 @@ Both speak of other lesions and other seeds: see tasks.evaluate.difference.
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -71,13 +71,15 @@ class Changes:
     """What differs between the predictions of two commits.
 
     differ: a comparison for each experiment whose predictions differ; same: the names of those
-    whose predictions are the same; only_then, only_now: those that one commit alone has.
+    whose predictions are the same; only_then, only_now: those that one commit alone has;
+    left_out: those whose predictions are out of date, and why.
     """
 
     differ: Sequence[Comparison]
     same: Sequence[str] = ()
     only_then: Sequence[str] = ()
     only_now: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def untested(self) -> list[str]:
         """The names of those that differ and have too few runs to say whether it is chance."""
@@ -105,7 +107,7 @@ def compare(
         if np.array_equal(then, now):
             continue
         by_old, by_new = (
-            runs_bootstrapped(after.truth, side, after.lesions, resamples, seed)
+            runs_bootstrapped(after.truth, side, after.lesions, resamples, seed, after.classes)
             for side in (then, now)
         )
         rows = {metric: difference(by_old[metric], by_new[metric]) for metric in METRICS}
@@ -133,6 +135,7 @@ def as_json(changes: Changes) -> str:
         "same": list(changes.same),
         "only_then": list(changes.only_then),
         "only_now": list(changes.only_now),
+        "left_out": dict(changes.left_out),
     }
     return json.dumps(content, indent=2)
 
@@ -186,7 +189,17 @@ def summary(changes: Changes) -> str:
     for when, names in (("then", changes.only_then), ("now", changes.only_now)):
         if names:
             parts.append(f"not compared, only there {when}: {', '.join(names)}")
+    if changes.left_out:
+        parts.append(f"not compared, out of date: {by_reason(changes.left_out)}")
     return "; ".join(parts)
+
+
+def by_reason(reasons: Mapping[str, str]) -> str:
+    """Names in a line, those that share a reason together."""
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(those)} ({why})" for why, those in names.items())
 
 
 def listing(metrics: Mapping[str, list[str]]) -> str:

@@ -120,10 +120,17 @@ def test_says_what_it_could_have_found() -> None:
 
 
 def test_summary_says_what_was_not_compared() -> None:
-    found = Changes([], same=["one", "two"], only_then=["old"], only_now=["new", "newer"])
+    found = Changes(
+        [],
+        same=["one", "two"],
+        only_then=["old"],
+        only_now=["new", "newer"],
+        left_out={"a": "train changed", "b": "data changed", "c": "train changed"},
+    )
     assert summary(found) == (
         "nothing moved: the predictions of 2 experiments are the same; "
-        "not compared, only there then: old; not compared, only there now: new, newer"
+        "not compared, only there then: old; not compared, only there now: new, newer; "
+        "not compared, out of date: a, c (train changed); b (data changed)"
     )
 
 
@@ -187,6 +194,7 @@ def test_command_names_what_only_one_side_has(repository: Path) -> None:
         "same": ["baseline"],
         "only_then": [],
         "only_now": ["optimized"],
+        "left_out": {},
     }
     stored.unlink()
     nothing = command(repository)

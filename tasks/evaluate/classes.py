@@ -8,6 +8,7 @@ no class. Areas and average precision need no threshold and are the same here an
 class without an image counts as 1 there in some of them and is undefined here.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -85,10 +86,10 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
     -------
     `classes`: for each of CLASSES its number of `images` and `lesions`, and the `estimate` of each
     of CLASS_METRICS, mean over runs; None where the fold has no image of the class.
-    `averages`: of each of CLASS_METRICS, `macro` (the mean over all classes; None where a class is
-    absent) and `weighted` (by images; absent classes weigh nothing).
+    `averages`: of each of CLASS_METRICS, `macro` (the mean over the classes that the data set has;
+    None where the fold lacks one) and `weighted` (by images; absent classes weigh nothing).
     """
-    truth = predictions.truth
+    truth, of = predictions.truth, predictions.classes
     found = mean_over_runs(class_scores(truth, run, weights) for run in predictions.probabilities)
     images = weights @ np.eye(len(CLASSES))[truth]
     share = ratio(images, images.sum(axis=1, keepdims=True), np.nan)
@@ -102,7 +103,7 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
             for k, dx in enumerate(CLASSES)
         },
         "averages": {
-            "macro": {name: estimate(found[name].mean(axis=1)) for name in CLASS_METRICS},
+            "macro": {name: estimate(found[name][:, of].mean(axis=1)) for name in CLASS_METRICS},
             "weighted": {
                 name: estimate(np.where(share > 0, share * found[name], 0.0).sum(axis=1))
                 for name in CLASS_METRICS
@@ -111,10 +112,13 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
     }
 
 
-def majority(truth: NDArray[np.int64], weights: NDArray) -> dict[str, str | Estimate]:
+def majority(
+    truth: NDArray[np.int64], weights: NDArray, classes: Sequence[int] | None = None
+) -> dict[str, str | Estimate]:
     """What saying the fold's most frequent class of every image scores, to compare with.
 
-    truth: (n,) int, indices into CLASSES. weights: of `plain_and_resampled`.
+    truth: (n,) int, indices into CLASSES. weights: of `plain_and_resampled`. classes: as in
+    `scores`.
 
     Returns
     -------
@@ -123,5 +127,5 @@ def majority(truth: NDArray[np.int64], weights: NDArray) -> dict[str, str | Esti
     """
     most = np.bincount(truth, minlength=len(CLASSES)).argmax()
     always = np.tile(np.eye(len(CLASSES))[most], (len(truth), 1))
-    found = scores(truth, always, weights)
+    found = scores(truth, always, weights, classes)
     return {"dx": CLASSES[most], **{m: estimate(found[m]) for m in METRICS if m != "loss"}}

@@ -69,7 +69,7 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
         **_judged(validation, test, weights, resamples, seed),
         "runs": len(test.probabilities),
         **summarise_classes(test, weights),
-        "majority": majority(test.truth, weights),
+        "majority": majority(test.truth, weights, test.classes),
         "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
     }
     if asked_without(predictions):
@@ -108,8 +108,10 @@ def _judged(
     """What `flows.predict` goes by, of each run and of the runs' mean."""
     of_runs, of_mean = (
         {
-            **summarise(those.truth, those.probabilities, those.lesions, resamples, seed),
-            VALIDATION: means(held.truth, held.probabilities),
+            **summarise(
+                those.truth, those.probabilities, those.lesions, resamples, seed, those.classes
+            ),
+            VALIDATION: means(held.truth, held.probabilities, held.classes),
             "calibration": summarise_calibration(those, fit_temperatures(held), weights),
             "operating_points": operating_points(held, those, weights),
         }

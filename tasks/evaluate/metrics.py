@@ -4,6 +4,8 @@ Each is what scikit-learn computes. It is written out here because an interval n
 thousand resamples; see `tasks.evaluate.resample`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,7 +33,12 @@ METRICS = (
 )
 
 
-def scores(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> Scores:
+def scores(
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    weights: ArrayLike,
+    classes: Sequence[int] | None = None,
+) -> Scores:
     """Score one run's predictions once for each row of weights.
 
     Parameters
@@ -41,6 +48,7 @@ def scores(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> Sc
         of the most probable ones.
     weights : (b, n), not negative: scikit-learn's ``sample_weight``. A row of ones gives the plain
         metric, counts give a resample's.
+    classes : the class indices that the data set has; by default all k.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def scores(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> Sc
     average="macro")``. The loss clips at the machine epsilon of the dtype of ``probabilities``,
     so a float32 and a float64 copy of one prediction may differ in it.
 
-    Balanced accuracy, macro F1 and AUC are means over all k classes: they are NaN where a class
+    Balanced accuracy, macro F1 and AUC are means over ``classes``: they are NaN where one of these
     has no image of positive weight in the truth. Everything is NaN where no image has any weight.
 
     Raises
@@ -64,11 +72,17 @@ def scores(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> Sc
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError("weights must be finite and not negative")
 
-    return in_blocks(lambda block: _score(truth, probabilities, block), weights)
+    classes = range(probabilities.shape[1]) if classes is None else classes
+    return in_blocks(lambda block: _score(truth, probabilities, block, classes), weights)
 
 
 def summarise(
-    truth: ArrayLike, probabilities: ArrayLike, lesions: ArrayLike, resamples: int, seed: int
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    lesions: ArrayLike,
+    resamples: int,
+    seed: int,
+    classes: Sequence[int] | None = None,
 ) -> dict[str, Estimate]:
     """Give each metric's mean over runs and its 95% interval.
 
@@ -77,6 +91,7 @@ def summarise(
     truth : (n,) int, class indices in ``range(k)``.
     probabilities : (runs, n, k) float, as in `scores`.
     lesions, resamples, seed : as in `lesion_weights`.
+    classes : as in `scores`.
 
     Returns
     -------
@@ -90,19 +105,26 @@ def summarise(
     ------
     ValueError as `scores` and `lesion_weights` do.
     """
-    values = runs_bootstrapped(truth, probabilities, lesions, resamples, seed)
+    values = runs_bootstrapped(truth, probabilities, lesions, resamples, seed, classes)
     return {metric: estimate(of_runs.mean(axis=0)) for metric, of_runs in values.items()}
 
 
-def means(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float | None]:
+def means(
+    truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[int] | None = None
+) -> dict[str, float | None]:
     """Each of ``METRICS``, mean over runs, rounded; arguments and errors as of `summarise`."""
     truth, probabilities = _checked(truth, probabilities, ndim=3)
-    found = _of_runs(truth, probabilities, np.ones((1, len(truth)), np.int32))
+    found = _of_runs(truth, probabilities, np.ones((1, len(truth)), np.int32), classes)
     return {metric: rounded(of_runs.mean()) for metric, of_runs in found.items()}
 
 
 def runs_bootstrapped(
-    truth: ArrayLike, probabilities: ArrayLike, lesions: ArrayLike, resamples: int, seed: int
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    lesions: ArrayLike,
+    resamples: int,
+    seed: int,
+    classes: Sequence[int] | None = None,
 ) -> Scores:
     """Each of ``METRICS`` as (runs, 1 + resamples): of each run, plain, then of each resample.
 
@@ -110,7 +132,7 @@ def runs_bootstrapped(
     on the same resamples, as tasks.evaluate.difference wants them.
     """
     truth, probabilities = _checked(truth, probabilities, ndim=3)
-    return _of_runs(truth, probabilities, _weights(truth, lesions, resamples, seed))
+    return _of_runs(truth, probabilities, _weights(truth, lesions, resamples, seed), classes)
 
 
 def folds_bootstrapped(
@@ -122,8 +144,11 @@ def folds_bootstrapped(
     """
     both = plain_and_resampled(np.concatenate([one.lesions, other.lesions]), resamples, seed)
     weights = np.split(both, [len(one.lesions)], axis=1)
-    sides = [_checked(side.truth, side.probabilities, ndim=3) for side in (one, other)]
-    return _of_runs(*sides[0], weights[0]), _of_runs(*sides[1], weights[1])
+    first, second = (
+        _of_runs(*_checked(side.truth, side.probabilities, ndim=3), of_side, side.classes)
+        for side, of_side in zip((one, other), weights, strict=True)
+    )
+    return first, second
 
 
 def _checked(
@@ -161,25 +186,33 @@ def _weights(truth: NDArray, lesions: ArrayLike, resamples: int, seed: int) -> N
     return weights
 
 
-def _of_runs(truth: NDArray, probabilities: NDArray, weights: NDArray) -> Scores:
+def _of_runs(
+    truth: NDArray, probabilities: NDArray, weights: NDArray, classes: Sequence[int] | None
+) -> Scores:
     """Each metric of each run, (runs, b), for each row of weights."""
-    found = [scores(truth, run, weights) for run in probabilities]
+    found = [scores(truth, run, weights, classes) for run in probabilities]
     return {metric: np.stack([run[metric] for run in found]) for metric in METRICS}
 
 
-def _score(truth: NDArray, probabilities: NDArray, weights: NDArray[np.float64]) -> Scores:
+def _score(
+    truth: NDArray, probabilities: NDArray, weights: NDArray[np.float64], classes: Sequence[int]
+) -> Scores:
     """`scores`, of checked arguments and weights few enough to work on at once."""
     k = probabilities.shape[1]
-    auc = [roc_auc(truth == c, probabilities[:, c], weights) for c in range(k)]
+    auc = [roc_auc(truth == c, probabilities[:, c], weights) for c in classes]
     return {
         "loss": ratio(weights @ losses(truth, probabilities), weights.sum(axis=1), np.nan),
-        **confusion_scores(truth, probabilities.argmax(axis=1), k, weights),
+        **confusion_scores(truth, probabilities.argmax(axis=1), k, weights, classes),
         "roc_auc_ovr": np.mean(auc, axis=0),
     }
 
 
 def confusion_scores(
-    truth: NDArray, predicted: NDArray, k: int, weights: NDArray[np.float64]
+    truth: NDArray,
+    predicted: NDArray,
+    k: int,
+    weights: NDArray[np.float64],
+    classes: Sequence[int],
 ) -> Scores:
     """Those of METRICS that the decisions for one of k classes, (n,) int, give; as in `scores`."""
     n, total = len(truth), weights.sum(axis=1)
@@ -193,15 +226,15 @@ def confusion_scores(
     precision = ratio(right, said, 0.0)
     f1 = ratio(2 * right, actual + said, 0.0)
     share = ratio(actual, total[:, None], np.nan)
-    every_class = (actual > 0).all(axis=1)
+    every_class = (actual[:, classes] > 0).all(axis=1)
 
     return {
         "accuracy": ratio(right.sum(axis=1), total, np.nan),
-        "balanced_accuracy": np.where(every_class, recall.mean(axis=1), np.nan),
+        "balanced_accuracy": np.where(every_class, recall[:, classes].mean(axis=1), np.nan),
         "precision_weighted": (share * precision).sum(axis=1),
         "recall_weighted": (share * recall).sum(axis=1),
         "f1_weighted": (share * f1).sum(axis=1),
-        "f1_macro": np.where(every_class, f1.mean(axis=1), np.nan),
+        "f1_macro": np.where(every_class, f1[:, classes].mean(axis=1), np.nan),
     }
 
 

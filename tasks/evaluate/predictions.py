@@ -1,6 +1,6 @@
 """Stored predictions (tasks.infer.record), read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -25,18 +25,18 @@ class Predictions:
     """The predictions of an experiment on one fold.
 
     truth: int64 (n,), class indices. probabilities: float32 (runs, n, 7). lesions and images:
-    str (n,), the ids.
+    str (n,), the ids. classes: the indices of the classes that the data set has.
     """
 
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     lesions: NDArray[np.str_]
     images: NDArray[np.str_]
+    classes: tuple[int, ...] = tuple(range(len(CLASSES)))
 
     def together(self) -> "Predictions":
         """The mean over runs, as of one run: what `flows.predict` answers with."""
-        mean = mean_of_runs(self.probabilities)
-        return Predictions(self.truth, mean[np.newaxis], self.lesions, self.images)
+        return replace(self, probabilities=mean_of_runs(self.probabilities)[np.newaxis])
 
     def part(self, inside: NDArray[np.bool_]) -> "Predictions":
         """Those of some images: inside, (n,)."""
@@ -45,6 +45,7 @@ class Predictions:
             self.probabilities[:, inside],
             self.lesions[inside],
             self.images[inside],
+            self.classes,
         )
 
 
@@ -90,14 +91,19 @@ def read_predictions(path: Path | IO[bytes], fold: str, clinical: str = GIVEN) -
     """Read the rows of one fold of `predictions/<experiment>.parquet`.
 
     clinical: GIVEN, or WITHHELD for what a model that takes clinical columns says without them.
+
+    The data set has the classes of both folds: `tasks.split` refuses one that a fold would lack.
     """
-    runs = _runs(path, fold, clinical)
+    table = pd.read_parquet(path)
+    known = table["dx"].astype("category").cat.categories
+    runs = _runs(table, fold, clinical)
     first = runs[0]
     return Predictions(
         truth=first["dx"].astype(str).map(CLASSES.index).to_numpy(np.int64),
         probabilities=np.stack([run[list(CLASSES)].to_numpy(np.float32) for run in runs]),
         lesions=first["lesion_id"].astype(str).to_numpy(np.str_),
         images=first["image_id"].astype(str).to_numpy(np.str_),
+        classes=tuple(number for number, dx in enumerate(CLASSES) if dx in known),
     )
 
 
@@ -111,12 +117,11 @@ def read_metadata(path: Path, fold: str) -> pd.DataFrame:
             f"{path} has no column {', '.join(sorted(missing))}: "
             f"`dvc repro infer@{path.stem}` makes it anew"
         )
-    return _runs(path, fold, GIVEN)[0][list(METADATA)].reset_index(drop=True)
+    return _runs(pd.read_parquet(path), fold, GIVEN)[0][list(METADATA)].reset_index(drop=True)
 
 
-def _runs(path: Path | IO[bytes], fold: str, clinical: str) -> list[pd.DataFrame]:
+def _runs(table: pd.DataFrame, fold: str, clinical: str) -> list[pd.DataFrame]:
     """The rows of one fold, run by run in order of seed."""
-    table = pd.read_parquet(path)
     table = table[table["fold"] == fold]
     if CLINICAL in table:
         table = table[table[CLINICAL] == clinical]

@@ -111,7 +111,7 @@ def _slice_scores(part: Predictions, weights: NDArray) -> Scores:
     predicted = part.probabilities.argmax(axis=-1)
 
     def score(run: int, block: NDArray[np.float64]) -> Scores:
-        found = confusion_scores(part.truth, predicted[run], len(CLASSES), block)
+        found = confusion_scores(part.truth, predicted[run], len(CLASSES), block, part.classes)
         seen = mel & (predicted[run] == CLASSES.index("mel"))
         return {
             "accuracy": found["accuracy"],

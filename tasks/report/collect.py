@@ -33,7 +33,7 @@ Changes = dict[str, Row]
 def run_scores(test: Predictions) -> pd.DataFrame:
     """Every metric of each run on a fold, a row a run."""
     plain = np.ones((1, len(test.truth)), dtype=np.int32)
-    rows = [scores(test.truth, run, plain) for run in test.probabilities]
+    rows = [scores(test.truth, run, plain, test.classes) for run in test.probabilities]
     return pd.DataFrame([{name: float(value[0]) for name, value in row.items()} for row in rows])
 
 

@@ -57,11 +57,15 @@ def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[st
     for name, test in folds.items():
         check_same_images(f"{first} and {name}", folds[first], test)
     scores = {
-        name: runs_bootstrapped(test.truth, test.probabilities, test.lesions, resamples, seed)
+        name: runs_bootstrapped(
+            test.truth, test.probabilities, test.lesions, resamples, seed, test.classes
+        )
         for name, test in folds.items()
     }
     held_out = {name: read_predictions(path, VALIDATION) for name, path in files.items()}
-    merits = {name: merit(means(it.truth, it.probabilities)) for name, it in held_out.items()}
+    merits = {
+        name: merit(means(it.truth, it.probabilities, it.classes)) for name, it in held_out.items()
+    }
     chosen, *others = order = sorted(files, key=lambda name: merits[name], reverse=True)
     tests = {name: difference(scores[chosen][METRIC], scores[name][METRIC]) for name in others}
     correct(tests.values())

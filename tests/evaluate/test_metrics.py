@@ -390,7 +390,7 @@ class TestFoldsBootstrapped:
         """A lesion an image, two classes; images named rightly or not."""
         truth = np.arange(len(right)) % 2
         said = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
-        return Predictions(truth, said[None], np.array(names), np.array(names))
+        return Predictions(truth, said[None], np.array(names), np.array(names), (0, 1))
 
     def test_lesions_of_both_folds_are_drawn_together(self):
         names = [f"L{number}" for number in range(40)]

@@ -13,13 +13,16 @@ import pandas as pd
 import pytest
 from made import made, stored
 from numpy.typing import NDArray
+from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from tasks.classes import CLASSES, FOLDS
 from tasks.clinical import LEVELS
+from tasks.compare import compare
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS
 from tasks.infer.record import write_predictions
+from tasks.report.ranking import rank_experiments
 from tasks.settings import SAMPLERS
 from tasks.split.folds import SplitError, assign
 
@@ -112,21 +115,85 @@ def test_class_absent_from_the_data_set(protocol: str) -> None:
     assert (counts[list(FOLDS)] > 0).all(axis=None)
 
 
-@pytest.mark.parametrize("fold", ["test", "validation and test"])
-def test_metrics_of_a_class_absent_from_a_fold_are_null(fold: str, tmp_path: Path) -> None:
-    absent = ("df",)
-    validation = made(0, absent=absent if "validation" in fold else ())
-    write_predictions(tmp_path / "p.parquet", stored(validation, made(1, absent=absent)))
-    score_experiment.work(tmp_path, predictions=tmp_path / "p.parquet", resamples=100, seed=0)
+OVER_CLASSES = {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}
+
+
+def scored(folder: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """The metrics of predictions, which must be JSON."""
+    write_predictions(folder / "p.parquet", table)
+    score_experiment.work(folder, predictions=folder / "p.parquet", resamples=100, seed=0)
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON")
 
-    found: dict[str, Any] = json.loads(
-        (tmp_path / "details.json").read_text(), parse_constant=refuse
-    )
+    found: dict[str, Any] = json.loads((folder / "details.json").read_text(), parse_constant=refuse)
+    return found
+
+
+@pytest.mark.parametrize("fold", ["test", "validation and test"])
+def test_metrics_of_a_class_absent_from_a_fold_are_null(fold: str, tmp_path: Path) -> None:
+    absent = ("df",)
+    validation = made(0, absent=absent if "validation" in fold else ())
+    table = stored(validation, made(1, absent=absent))
+    table["dx"] = pd.Categorical(table["dx"], CLASSES)  # all of which the data set has
+    found = scored(tmp_path, table)
     undefined = {name for name in METRICS if found[name]["mean"] is None}
-    assert undefined == {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}
+    assert undefined == OVER_CLASSES
     assert found["classes"]["df"]["images"] == 0
     assert found["classes"]["df"]["sensitivity"] == {"mean": None, "low": None, "high": None}
     assert found["classes"]["mel"]["sensitivity"]["mean"] > 0
+    assert found["averages"]["macro"]["sensitivity"]["mean"] is None
+
+
+def test_means_are_over_the_classes_of_the_data_set(tmp_path: Path) -> None:
+    """With two of seven: by scikit-learn, which knows no others than those in the truth."""
+    absent = tuple(dx for dx in CLASSES if dx not in ("mel", "nv"))
+    test = made(1, absent=absent)
+    found = scored(tmp_path, stored(made(0, absent=absent), test))
+    said = test.probabilities.argmax(axis=-1)
+    there = [CLASSES.index(dx) for dx in ("mel", "nv")]
+    expected = {
+        "balanced_accuracy": [
+            recall_score(test.truth, run, average=None, labels=there) for run in said
+        ],
+        "f1_macro": [f1_score(test.truth, run, average=None, labels=there) for run in said],
+        "roc_auc_ovr": [
+            [roc_auc_score(test.truth == k, run[:, k]) for k in there] for run in test.probabilities
+        ],
+    }
+    for name, values in expected.items():
+        assert found[name]["mean"] == pytest.approx(np.mean(values), abs=1e-6), name
+        assert found[name]["low"] < found[name]["mean"] < found[name]["high"]
+    assert found["averages"]["macro"]["sensitivity"] == found["balanced_accuracy"]
+    assert found["majority"]["balanced_accuracy"]["mean"] == 0.5
+    assert {name for name in METRICS if found[name]["mean"] is None} == set()
+    assert {name for name in METRICS if found["ensemble"][name]["mean"] is None} == set()
+
+
+def test_two_classes_are_ranked_and_compared(tmp_path: Path) -> None:
+    absent = tuple(dx for dx in CLASSES if dx not in ("mel", "nv"))
+    files = {}
+    for name, luck in {"good": 1.0, "poor": 0.0}.items():
+        folds = [made(seed, absent=absent) for seed in (0, 1)]
+        table = stored(*folds)
+        numbers = (
+            table[list(CLASSES)].to_numpy()
+            + luck * np.eye(len(CLASSES))[table["dx"].map(CLASSES.index)]
+        )
+        table[list(CLASSES)] = (numbers / numbers.sum(axis=1, keepdims=True)).astype(np.float32)
+        files[name] = tmp_path / f"{name}.parquet"
+        write_predictions(files[name], table)
+    rank_experiments.work(
+        tmp_path,
+        splits=[("poor", "lesion"), ("good", "lesion")],
+        predictions=files,
+        resamples=100,
+        seed=0,
+    )
+    ranking = pd.read_csv(tmp_path / "ranking.csv")
+    assert list(ranking["experiment"]) == ["good", "poor"]
+    assert ranking["balanced_accuracy"].gt(0.5).all()
+    assert ranking["p_corrected"].iloc[1] < 0.05
+    pair = files["good"].read_bytes(), files["poor"].read_bytes()
+    (found,) = compare({"one": pair}, resamples=2000, seed=0)
+    assert {"balanced_accuracy", "f1_macro", "roc_auc_ovr"} <= set(found.worse())
