@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from flows.runners import task_runner
 from flows.runs import signed
 from flows.server import alive, began, owner_process, server
 from tasks.cache import sweep
-from tasks.errors import UserError
+from tasks.errors import UserError, unknown
 from tasks.settings import Settings, load
 
 LOGS_VARIABLE = "LESIONFLOW_LOGS"
@@ -40,7 +41,11 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
         refuse_damaged(address)
         sweep()
         # Prefect ends its thread of heartbeats by waiting for it, up to a second; nobody listens.
-        with server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with (
+            server(),
+            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+            source_named(settings),
+        ):
             signed(flow).with_options(task_runner=task_runner())(settings, **arguments)
         # DVC hashes params after the run and would record the new ones for the old work.
         load()  # raises what is wrong where it is no longer sound
@@ -57,7 +62,26 @@ def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
     }
     for kind, name in arguments.items():
         if name not in names.get(kind, [name]):
-            raise UserError(f"unknown {kind} {name!r}; one of {', '.join(names[kind])}")
+            raise UserError(unknown(kind, name, names[kind]))
+
+
+@contextmanager
+def source_named(settings: Settings) -> Iterator[None]:
+    """Say of faults in the data what reads them again: DVC does not see that their source changed.
+
+    It could only by its path, and that is another on each machine.
+    """
+    try:
+        yield
+    except UserError as error:
+        from tasks.preprocess.check import DataError  # loads pandas
+
+        if not isinstance(error, DataError):
+            raise
+        raise UserError(
+            f"{error}\nOnce their source, {settings.download.location}, is corrected, `dvc repro "
+            "--force --single-item download` reads it again"
+        ) from None
 
 
 def redirect_output() -> None:

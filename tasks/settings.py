@@ -30,7 +30,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
-from tasks.errors import UserError
+from tasks.errors import UserError, unknown
 
 
 def modules(package: str) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def known(kind: str, names: "tuple[str, ...]") -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"unknown {kind} {value!r}; one of {', '.join(names)}")
+            raise ValueError(unknown(kind, value, names))
         return value
 
     return AfterValidator(check)
@@ -266,8 +266,8 @@ class Settings(Section):
         variants = info.data.get("oversample")
         if variants is not None:  # else `oversample` has faults of its own
             lines += [
-                f"experiments.{name}.sampling: unknown sampling {experiment.sampling!r}; "
-                f"one of {', '.join(variants)}"
+                f"experiments.{name}.sampling: "
+                + unknown("sampling", experiment.sampling, variants)
                 for name, experiment in experiments.items()
                 if experiment.sampling not in variants
             ]
@@ -318,7 +318,7 @@ def input_faults(
         return []
     known = [PREPARED, *(EMBEDDED + name for name in embedded)]
     return [
-        f"{section}.{name}.input: unknown input {item.input!r}; one of {', '.join(known)}"
+        f"{section}.{name}.input: {unknown('input', item.input, known)}"
         for name, item in items.items()
         if item.input not in known
     ]

@@ -103,6 +103,10 @@ def test_name_that_does_not_exist_is_told(
     with pytest.raises(SystemExit):
         run(work, **{kind: "nosuch"})
     assert capsys.readouterr().err.startswith(f"{name}: unknown {kind} 'nosuch'; one of ")
+    with pytest.raises(SystemExit):
+        run(work, **{kind: "smot" if kind == "sampling" else "base"})
+    meant = "smote" if kind == "sampling" else "baseline"
+    assert f"(did you mean {meant}?); one of " in capsys.readouterr().err
 
 
 ORPHAN = """

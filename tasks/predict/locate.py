@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.classes import VALIDATION
-from tasks.errors import UserError
+from tasks.errors import UserError, unknown
 from tasks.evaluate.choice import merit
 from tasks.infer.record import WITHHELD
 
@@ -66,7 +66,7 @@ def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
     """
     names = list(experiments)
     if experiment not in names:
-        raise UserError(f"unknown experiment {experiment!r}; one of {', '.join(names)}")
+        raise UserError(unknown("experiment", experiment, names))
     models = in_folder(Path("models") / experiment)
     if not models:
         raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")
