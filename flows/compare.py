@@ -20,9 +20,11 @@ from rich.markdown import Markdown
 from scmrepo.exceptions import SCMError
 
 from flows.errors import told
-from tasks.compare import Changes, as_json, as_markdown, compare
+from flows.outdated import results
+from tasks.compare import Changes, as_json, as_markdown, by_reason, compare
 from tasks.errors import UserError
 from tasks.evaluate.difference import MIN_RUNS
+from tasks.git import refuse_foreign
 
 PREDICTIONS = Path("predictions")
 RESAMPLES = 2_000  # a standard error to within 2%
@@ -38,8 +40,10 @@ def predictions_then(rev: str) -> dict[str, Callable[[], bytes]]:
 
     Through DVC: from git, DVC's cache or a remote, wherever the commit's file is.
 
-    Raises UserError when there is no such commit; the functions when its file cannot be had.
+    Raises UserError when there is no such commit, or git does not read the repository; the
+    functions when its file cannot be had.
     """
+    refuse_foreign()
     try:
         then = DVCFileSystem(".", rev=rev)
         listed = then.ls(str(PREDICTIONS), detail=False) if then.isdir(str(PREDICTIONS)) else []
@@ -63,14 +67,20 @@ def predictions_then(rev: str) -> dict[str, Callable[[], bytes]]:
 def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Changes:
     """Compare every experiment whose predictions differ from those of commit `rev`.
 
-    Raises UserError when no experiment has predictions on both sides.
+    Those that are out of date are left out: they are not of the settings and code that are there.
+
+    Raises UserError when no other experiment has predictions on both sides.
     """
-    then, now = predictions_then(rev), predictions_now()
+    then, there = predictions_then(rev), predictions_now()
+    outdated = results().outdated_experiments("infer")
+    left_out = {name: outdated[name] for name in there if name in outdated}
+    now = {name: path for name, path in there.items() if name not in left_out}
     both = [name for name in now if name in then]
     if not both:
         raise UserError(
             f"nothing to compare: no experiment has predictions both at {rev} "
             f"({', '.join(then) or 'none'}) and in the working tree ({', '.join(now) or 'none'})"
+            + (f"; out of date: {by_reason(left_out)}: `dvc repro`" if left_out else "")
         )
     pairs = {name: (then[name](), now[name].read_bytes()) for name in both}
     differ = {name: (old, new) for name, (old, new) in pairs.items() if old != new}
@@ -79,8 +89,9 @@ def compare_with(rev: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Chan
     return Changes(
         found,
         same=[name for name in both if name not in moved],
-        only_then=[name for name in then if name not in now],
+        only_then=[name for name in then if name not in there],
         only_now=[name for name in now if name not in then],
+        left_out=left_out,
     )
 
 

@@ -17,6 +17,7 @@ from prefect.states import Completed, State
 from flows.compare import compare_with
 from flows.dag import alone, open_repo, read_graph
 from flows.evaluate import DETAILS
+from flows.outdated import results
 from flows.runs import signed
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
@@ -26,6 +27,7 @@ from tasks.report.artifacts import confusion_tables, metric_table
 from tasks.settings import SOURCE_VARIABLE, load
 from tasks.slots import jobs as usual_jobs
 
+CONFUSION = Path("plots/confusion")
 SCRATCH = Path(".cache/scratch")
 
 
@@ -59,9 +61,11 @@ def bring_up_to_date(
         with open_repo() as repo:
             graph = read_graph(repo, targets)
         run_dag(graph, force=force, jobs=jobs or usual_jobs())
-    if any(DETAILS.glob("*.json")):  # not where `targets` are earlier stages
-        show("metrics", metric_table(DETAILS))
-    show("confusion", confusion_tables(Path("plots/confusion")))
+    outdated = results().outdated_experiments("evaluate")
+    current = [name for name in load().experiments if name not in outdated]
+    if current:  # not where `targets` are earlier stages
+        show("metrics", metric_table(DETAILS / f"{name}.json" for name in current))
+    show("confusion", confusion_tables(CONFUSION / f"{name}.csv" for name in current))
     if compare_to is None:
         return Completed(message="done, in a scratch copy")
     try:

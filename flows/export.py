@@ -13,6 +13,7 @@ import typer
 
 from flows.errors import told
 from flows.inputs import refuse_older_metrics
+from flows.outdated import results
 from tasks import process
 from tasks.cache import file_hash, whole
 from tasks.errors import UserError
@@ -44,7 +45,7 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
         metrics,
         runs=len(models),
         sha256=file_hash(target),
-        source=settings.download.source,
+        source=results().sources.get(f"train@{experiment}"),
     )
     with whole(about) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -13,9 +13,10 @@ import typer
 
 from flows.compare import compare_with
 from flows.errors import told
+from flows.outdated import results
 from flows.record import record_folder
 from tasks.cache import whole
-from tasks.compare import as_markdown
+from tasks.compare import as_markdown, by_reason
 from tasks.errors import UserError
 from tasks.page.facts import before
 from tasks.page.page import render
@@ -58,14 +59,30 @@ def main(
 
 
 def write(settings: Settings, against: str | None, pictures: int) -> None:
-    """Write PAGE; see `main`."""
+    """Write PAGE; see `main`.
+
+    Raises UserError when no experiment has results that are up to date.
+    """
+    found = results()
+    left_out = found.outdated_experiments("evaluate")
+    shown = {
+        name: experiment.model_dump(exclude_none=True)
+        for name, experiment in settings.experiments.items()
+        if name not in left_out
+    }
+    if not shown:
+        raise UserError(
+            f"no experiment has results that are up to date: {by_reason(left_out)}; `dvc repro` "
+            "brings them up to date"
+        )
     content = render(
         Path(),
-        {
-            name: experiment.model_dump(exclude_none=True)
-            for name, experiment in settings.experiments.items()
-        },
-        source=settings.download.source,
+        shown,
+        # One for all: what is up to date stands on the data that dvc.lock has.
+        source=found.sources[f"evaluate@{next(iter(shown))}"],
+        left_out=by_reason(left_out),
+        outdated=found.outdated,
+        report=found.report,
         changes=changes_since(against),
         pictures=partial(worst, settings, count=pictures) if pictures else None,
     )

@@ -10,19 +10,25 @@ from pathlib import Path
 import typer
 
 from flows.dag import open_repo, picture, read_graph
+from flows.errors import told
+from flows.outdated import results
 from tasks.cache import whole
+from tasks.errors import UserError
+from tasks.settings import SYNTHETIC
 
 README = Path("README.md")
+MADE_UP = "**Of synthetic lesions: these numbers say nothing about skin.**\n\n"
 
 
-def filled(text: str) -> str:
-    """`text` with every block as it should be now."""
+def filled(text: str, *, synthetic: bool = False) -> str:
+    """`text` with every block as it should be now. synthetic: what lesions the numbers are of."""
     with open_repo() as repo:
         blocks = {"dag": picture(read_graph(repo))}
     for name in ("tables", "experiments"):
         report = Path("reports") / f"{name}.md"
         if report.exists():
-            blocks[name] = report.read_text(encoding="utf-8").strip()
+            numbers = report.read_text(encoding="utf-8").strip()
+            blocks[name] = MADE_UP + numbers if synthetic else numbers
     for name, content in blocks.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         before, rest = text.split(begin)
@@ -32,9 +38,17 @@ def filled(text: str) -> str:
 
 def main() -> None:
     """Bring README.md up to date."""
-    text = filled(README.read_text(encoding="utf-8"))
-    with whole(README) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with told("readme"):
+        found = results()
+        if found.report:
+            raise UserError(
+                f"the tables in reports/ are out of date: {found.report}; `dvc repro report` makes "
+                "them anew"
+            )
+        text = README.read_text(encoding="utf-8")
+        text = filled(text, synthetic=found.sources.get("download") == SYNTHETIC)
+        with whole(README) as beside:
+            beside.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

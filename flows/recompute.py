@@ -6,19 +6,23 @@ Needs what git tracks and nothing else: no images, no models, no cache. Leaves t
 and tables that the stages `evaluate` and `report` leave: they too compute them from predictions.
 """
 
+import sys
+from collections.abc import Mapping
+
 import typer
 from prefect import flow
 
 from flows.errors import told
 from flows.evaluate import score
 from flows.infer import PREDICTIONS
+from flows.inputs import LOCK, stages_in
 from flows.report import tables
 from flows.runs import signed
 from flows.server import server
 from tasks.cache import place_together
 from tasks.errors import UserError
 from tasks.progress import Bar
-from tasks.settings import Settings, load
+from tasks.settings import Experiment, Settings, load
 
 
 @signed
@@ -38,12 +42,30 @@ def main() -> None:
     """Compute every number anew from predictions/, without data and models."""
     with told("recompute"):
         settings = load()
-        for experiment in settings.experiments:
-            path = PREDICTIONS / f"{experiment}.parquet"
-            if not path.exists():
-                raise UserError(f"{path} is missing: `dvc repro infer@{experiment}` makes it")
+        there = with_predictions(settings.experiments)
         with server():
-            recompute(settings)
+            recompute(settings.model_copy(update={"experiments": there}))
+
+
+def with_predictions(experiments: Mapping[str, Experiment]) -> dict[str, Experiment]:
+    """Those of `experiments` that have run; the others are named.
+
+    Raises UserError where the predictions of one that has are missing, and where none has run.
+    """
+    ran = stages_in(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
+    found = {}
+    for name, setup in experiments.items():
+        path = PREDICTIONS / f"{name}.parquet"
+        missing = f"{path} is missing: `dvc repro infer@{name}` makes it"
+        if path.exists():
+            found[name] = setup
+        elif f"infer@{name}" in ran:
+            raise UserError(missing)
+        else:
+            print(f"recompute: {name} is left out: {missing}", file=sys.stderr)
+    if not found:
+        raise UserError("no experiment has predictions: `dvc repro` makes them")
+    return found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What git says of the working tree."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -30,12 +31,16 @@ class GitError(UserError):
     """git refused; the message is its own."""
 
 
+class ForeignRepository(UserError):
+    """The repository belongs to another user, as in a container, and git reads no such one."""
+
+
 def git(*arguments: str, folder: Path = Path(), settings: tuple[str, ...] = ()) -> str:
     """Return what `git ARGUMENTS` prints in a folder, of the repository that the folder is in.
 
     settings: `name=value`, over those of the user.
 
-    Raises GitError when it fails, UserError when there is no git.
+    Raises ForeignRepository, GitError when it fails otherwise, UserError when there is no git.
     """
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     options = [word for setting in settings for word in ("-c", setting)]
@@ -49,6 +54,11 @@ def git(*arguments: str, folder: Path = Path(), settings: tuple[str, ...] = ()) 
         )
     except FileNotFoundError:
         raise UserError("git is missing: install it (on Debian: `apt install git`)") from None
+    if remedy := re.search(r"git config .*safe\.directory.*", done.stderr):
+        raise ForeignRepository(
+            f"{folder.resolve()} belongs to another user, and git does not read it: if you trust "
+            f"it, `{remedy[0]}`"
+        )
     if done.returncode:
         raise GitError(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.removesuffix("\n")
@@ -67,3 +77,13 @@ def commit_all(message: str, folder: Path) -> None:
     """Commit all that git does not ignore in a folder that is the project's own, as the project."""
     git("add", ".", folder=folder)
     git("commit", "--quiet", "--message", message, folder=folder, settings=OURS)
+
+
+def refuse_foreign() -> None:
+    """Raise ForeignRepository in one: libraries that read repositories end in a traceback."""
+    try:
+        git("rev-parse")
+    except ForeignRepository:
+        raise
+    except UserError:
+        return

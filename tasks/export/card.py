@@ -26,14 +26,14 @@ def card(
     *,
     runs: int,
     sha256: str,
-    source: str,
+    source: str | None,
 ) -> str:
     """Markdown.
 
     setup: the experiment's `model`, `input`, `sampling` and `split`; facts: what
-    `tasks.export.onnx.export` reports; metrics: of `metrics/details/<experiment>.json`, or
-    empty; runs: how many models the file averages; sha256: of the file; source:
-    `download.source`, which says what lesions they saw.
+    `tasks.export.onnx.export` reports; metrics: of `metrics/details/<experiment>.json`, or empty;
+    runs: how many models the file averages; sha256: of the file; source: `download.source` of the
+    lesions that they saw, None where nobody knows any more.
     """
     template = Environment(undefined=StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -50,6 +50,7 @@ def card(
         sha256=sha256,
         made_up=source == SYNTHETIC,
         published=source == DATAVERSE,
+        unknown=source is None,
         classes=CLASS_NAMES,
         band=AGE_BAND,
         oldest=OLDEST,

@@ -1,6 +1,7 @@
 """What was run: the commit, the data, the versions."""
 
 import platform
+from collections.abc import Container
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,21 @@ from ruamel.yaml import YAML
 
 from tasks.cache import LIBRARIES
 from tasks.errors import UserError
-from tasks.git import git
+from tasks.git import ForeignRepository, git
 
 DATA = "data/"
 """Products of stages that the page shows the hashes of are under here."""
 
 
 def told(*arguments: str) -> str | None:
-    """What git prints; None where there is no git, no repository or no such commit."""
+    """What git prints; None where there is no git, no repository or no such commit.
+
+    Raises ForeignRepository.
+    """
     try:
         return git(*arguments)
+    except ForeignRepository:
+        raise
     except UserError:
         return None
 
@@ -47,10 +53,11 @@ def before() -> str | None:
     return told("rev-parse", "--short", f"{brought}^") if brought else None
 
 
-def hashes(lock: Path = Path("dvc.lock")) -> list[tuple[str, str, int]]:
-    """Path, MD5 and bytes of each of DATA that `dvc.lock` records."""
+def hashes(lock: Path, outdated: Container[str] = ()) -> list[tuple[str, str, int]]:
+    """Path, MD5 and bytes of each of DATA that `dvc.lock` records, but of stages out of date."""
     stages = YAML(typ="safe").load(lock)["stages"] if lock.exists() else {}
-    products = [out for stage in stages.values() for out in stage.get("outs", [])]
+    current = [stage for address, stage in stages.items() if address not in outdated]
+    products = [out for stage in current for out in stage.get("outs", [])]
     found = {out["path"]: (out["md5"], out["size"]) for out in products}
     return [(path, *found[path]) for path in sorted(found) if path.startswith(DATA)]
 

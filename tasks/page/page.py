@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from markupsafe import Markup
 
 from tasks.cache import file_hash
 from tasks.classes import CLASS_NAMES, VALIDATION
-from tasks.errors import UserError
-from tasks.evaluate.choice import METRIC
+from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail, needed
@@ -22,6 +21,7 @@ from tasks.page.pictures import Picture
 from tasks.page.svg import drawn, inline
 from tasks.predict.locate import in_folder
 from tasks.progress import Bar
+from tasks.report.ranking import COLUMNS
 from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
 from tasks.settings import DATAVERSE, SYNTHETIC
 
@@ -58,13 +58,18 @@ def render(
     experiments: Mapping[str, Mapping[str, Any]],
     *,
     source: str,
+    left_out: str,
+    outdated: Container[str],
+    report: str | None,
     changes: str,
     pictures: Callable[[str], Sequence[Picture]] | None,
 ) -> str:
     """The whole page as HTML.
 
-    project: a folder in which the DAG has run; experiments: their lines of params.yaml by name;
-    source: `download.source`, which says what the lesions are; changes: Markdown, what moved since
+    project: a folder in which the DAG has run; experiments: those to show, their lines of
+    params.yaml by name; source: `download.source` of their data, which says what the lesions are;
+    left_out: the other experiments, and why; outdated: the stages that are out of date; report: why
+    `reports/` is, or None where it is of these experiments; changes: Markdown, what moved since
     another commit; pictures: those to show of the best experiment, by its name, or None.
 
     Raises UserError naming the file, and the command that makes it, where one is missing.
@@ -72,14 +77,13 @@ def render(
     reports = project / "reports"
     details_of = project / "metrics/details"
     metrics = {name: json.loads(text_of(details_of / f"{name}.json")) for name in experiments}
-    ranking = pd.read_csv(needed(reports / "ranking.csv"))
-    if unknown := set(ranking["experiment"]) - set(experiments):
-        raise UserError(
-            f"{reports / 'ranking.csv'} has {', '.join(sorted(unknown))}, which params.yaml has "
-            "not: `dvc repro report`"
-        )
+    if report is None:
+        ranking = pd.read_csv(needed(reports / "ranking.csv"))
+    else:
+        ranking = by_metrics(experiments, metrics)
     ranked = [
-        ranks(str(split), rows, metrics) for split, rows in ranking.groupby("split", sort=False)
+        ranks(str(split), rows, metrics, tested=report is None)
+        for split, rows in ranking.groupby("split", sort=False)
     ]
     first = next((part for part in ranked if part["split"] == "lesion"), ranked[0])
     order = [first["best"], *(name for name in experiments if name != first["best"])]
@@ -102,14 +106,16 @@ def render(
         published=source == DATAVERSE,
         classes=CLASS_NAMES,
         params=text_of(project / "params.yaml"),
-        hashes=facts.hashes(project / "dvc.lock"),
+        hashes=facts.hashes(project / "dvc.lock", outdated),
         versions=facts.versions(),
         ranked=ranked,
         first=first,
         headline=headline(metrics[first["best"]]),
-        tables=as_html(text_of(reports / "tables.md")),
-        every=as_html(text_of(reports / "experiments.md")),
-        figures=paper_figures(reports / "figures"),
+        left_out=left_out,
+        report=report,
+        tables="" if report else as_html(text_of(reports / "tables.md")),
+        every="" if report else as_html(text_of(reports / "experiments.md")),
+        figures=[] if report else paper_figures(reports / "figures"),
         details=details,
         explained=explained(project, metrics),
         changes=as_html(changes),
@@ -121,16 +127,36 @@ def text_of(path: Path) -> str:
     return needed(path).read_text(encoding="utf-8")
 
 
-def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def by_metrics(
+    experiments: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Rows as of `reports/ranking.csv`, without a test: of each split the best first."""
+    rows = pd.DataFrame(
+        {
+            "split": setup["split"],
+            "experiment": name,
+            VALIDATION: merit(metrics[name][VALIDATION]),
+            METRIC: metrics[name][METRIC]["mean"],
+        }
+        for name, setup in experiments.items()
+    )
+    best_first = rows.sort_values(VALIDATION, ascending=False, kind="stable")
+    return best_first.reindex(columns=COLUMNS)
+
+
+def ranks(
+    split: str, rows: pd.DataFrame, metrics: Mapping[str, Any], *, tested: bool
+) -> dict[str, Any]:
     """The ranking of one split: its `best`, a `table`, a `figure`, and who is `close` to the best.
 
-    The best is the one that validation chooses. rows: of `reports/ranking.csv`, best first.
+    The best is the one that validation chooses. rows: of `reports/ranking.csv`, best first; tested:
+    whether they have differences.
     """
     best = rows["experiment"].iloc[0]
     lines, dots = [], []
     for row in rows.to_dict("records"):
         of = metrics[row["experiment"]]
-        close = not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
+        close = tested and not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
         behind = (
             "best"
             if row["experiment"] == best
@@ -146,10 +172,12 @@ def ranks(split: str, rows: pd.DataFrame, metrics: Mapping[str, Any]) -> dict[st
     alike = [dot["experiment"] for dot in dots if dot["close"]]
     names = [METRIC_NAMES[metric] for metric in SHOWN]
     title = f"{METRIC_NAMES[METRIC].capitalize()}, split by {split}"
-    words = (
-        "The table has the numbers. In blue: the best on validation, and what does not differ from "
-        f"it significantly: {', '.join(alike)}."
-    )
+    words = "The table has the numbers."
+    if tested:
+        words += (
+            " In blue: the best on validation, and what does not differ from it significantly: "
+            f"{', '.join(alike)}."
+        )
     return {
         "split": split,
         "best": best,

@@ -1,6 +1,7 @@
 """What the page of a pipeline run shows, as Markdown."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from tasks.report.collect import intervals
 from tasks.report.tables import METRIC_NAMES, confusion_shares, markdown
 
 
-def metric_table(folder: Path) -> str:
-    """Every metric with its interval, of each experiment in `metrics/details/`, mean over runs."""
+def metric_table(paths: Iterable[Path]) -> str:
+    """Every metric with its interval, mean over runs. paths: of files in `metrics/details/`."""
     lines = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(paths):
         content = json.loads(path.read_text(encoding="utf-8"))
         lines.append([path.stem, str(content["runs"]), *intervals(content)])
     return markdown(["experiment", "runs", *METRIC_NAMES.values()], lines)
@@ -34,9 +35,9 @@ def confusion_table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def confusion_tables(folder: Path) -> str:
-    """The confusion matrix of each experiment in `plots/confusion/`."""
+def confusion_tables(paths: Iterable[Path]) -> str:
+    """The confusion matrix of each experiment. paths: `plots/confusion/<experiment>.csv`."""
     parts = ["Percent of each actual class, test fold, all runs."]
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(paths):
         parts += [f"### {path.stem}", confusion_table(pd.read_csv(path))]
     return "\n\n".join(parts)

@@ -110,7 +110,9 @@ def gap(by_lesion: Predictions, by_image: Predictions, resamples: int, seed: int
 def gain(withheld: Predictions, given: Predictions, resamples: int, seed: int) -> Changes:
     """With clinical columns minus without, in each of METRICS: the same models, run by run."""
     old, new = (
-        runs_bootstrapped(side.truth, side.probabilities, side.lesions, resamples, seed)
+        runs_bootstrapped(
+            side.truth, side.probabilities, side.lesions, resamples, seed, side.classes
+        )
         for side in (withheld, given)
     )
     return {metric: paired_difference(old[metric], new[metric]) for metric in METRICS}

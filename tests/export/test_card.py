@@ -52,6 +52,7 @@ def test_it_says_what_the_model_is_for_and_how_good_it_is() -> None:
         ({"setup": SETUP | {"split": "image"}}, "better than they are"),
         ({"source": "synthetic"}, "**Trained on made-up lesions**"),
         ({"source": "/our/images"}, "another source than HAM10000's record"),
+        ({"source": None}, "`dvc.lock` has other data than these models were trained on"),
         ({"runs": 2}, "Test fold, mean over single runs, 95% interval"),
         ({"runs": 2}, "| accuracy | .766 (.744–.790) |"),
         ({"metrics": {}}, "has not been evaluated"),
@@ -61,8 +62,8 @@ def test_it_says_what_is_special(changes: dict[str, Any], words: str) -> None:
     assert words in made(**changes)
 
 
-@pytest.mark.parametrize("source", ["synthetic", "/our/images"])
-def test_other_images_are_not_called_ham10000(source: str) -> None:
+@pytest.mark.parametrize("source", ["synthetic", "/our/images", None])
+def test_other_images_are_not_called_ham10000(source: str | None) -> None:
     text = made(source=source)
     for words in ("CC BY-NC", "Austria", "Tschandl"):
         assert words not in text
