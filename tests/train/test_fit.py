@@ -55,6 +55,7 @@ def fit(
     out.mkdir()
     settings: dict[str, Any] = {
         "table": data / "table.csv",
+        "split": data / "split.csv",
         "seed": 0,
         "epochs": 2,
         "batch_size": 32,
@@ -65,7 +66,6 @@ def fit(
         "tasks.train.fit:fit",
         out=out,
         images=data / "images.npy",
-        split=data / "split.csv",
         variant=data / f"{variant}.npz",
         model=f"{model}:build" if "." in model else f"tasks.train.models.{model}:build",
         network={},
@@ -84,6 +84,17 @@ def test_same_seed_same_bytes_and_another_seed_others(
         assert (first / name).read_bytes() == (second / name).read_bytes()
         assert (first / name).read_bytes() != (other / name).read_bytes()
     assert len(json.loads((first / "seconds.json").read_text())) == 2
+
+
+def test_truth_of_the_test_fold_does_not_reach_the_training(data: Path, tmp_path: Path) -> None:
+    """So it does not reach the search for sizes either, which goes by the histories."""
+    rows = pd.read_csv(data / "split.csv")
+    rows.loc[rows["fold"] == TEST, "dx"] = CLASSES[0]
+    rows.to_csv(tmp_path / "split.csv", index=False)
+    as_it_is = fit(data, tmp_path / "a")
+    other = fit(data, tmp_path / "b", split=tmp_path / "split.csv")
+    for name in ("model.keras", "history.csv"):
+        assert (as_it_is / name).read_bytes() == (other / name).read_bytes()
 
 
 def test_added_images_and_class_weights_change_the_training(data: Path, tmp_path: Path) -> None:
