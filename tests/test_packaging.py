@@ -137,10 +137,15 @@ def imports(path: Path) -> set[str]:
 
 
 def versions(kind: str = "") -> dict[str, str]:
-    """The packages of a lock, by name."""
+    """The packages that a lock has for this Python, by name."""
     text = (PROJECT / f"requirements{kind}.lock").read_text(encoding="utf-8")
     assert "//" not in text, "an address"
-    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+    locked = [Requirement(line) for line in re.findall(r"^(\w[^\\\n]+)", text, re.MULTILINE)]
+    return {
+        one.name: str(one.specifier).removeprefix("==")
+        for one in locked
+        if one.marker is None or one.marker.evaluate()
+    }
 
 
 def test_running_needs_no_more_than_it_is_to() -> None:
