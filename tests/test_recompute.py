@@ -30,7 +30,7 @@ def clone(project: Path, target: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of RECOMPUTED."""
-    paths = [path for name in RECOMPUTED for path in [folder / name, *(folder / name).glob("*")]]
+    paths = [path for name in RECOMPUTED for path in [folder / name, *(folder / name).rglob("*")]]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
@@ -49,11 +49,11 @@ def test_numbers_come_back_from_what_git_tracks(project: Path, tmp_path: Path) -
 
 def test_stage_needs_no_models(project: Path, tmp_path: Path) -> None:
     there = clone(project, tmp_path / "clone")
-    before = (there / "metrics" / "baseline.json").read_text()
+    before = (there / "metrics/details/baseline.json").read_text()
     change_params(there / "params.yaml", {"evaluate": {"seed": 1}})
     ran = repro(there, "--allow-missing", "evaluate@baseline")
     assert ran == {"evaluate@baseline"}
-    assert (there / "metrics" / "baseline.json").read_text() != before
+    assert (there / "metrics/details/baseline.json").read_text() != before
 
 
 def test_missing_predictions_are_named(project: Path) -> None:

@@ -228,8 +228,8 @@ def test_page_ranks_what_the_report_does_not_know(clone: Path) -> None:
     assert "Of 3 experiments split by lesion" in text
     assert '<th scope="row">more</th>' in text
     assert "<strong>The report is out of date</strong> (metrics changed)" in text
-    assert "Not told apart from the best" not in text
-    assert "Westfall" not in text
+    assert "In blue" not in text
+    assert "Holm" not in text
 
 
 def test_page_of_all_but_what_is_not_trained(clone: Path) -> None:
@@ -237,7 +237,7 @@ def test_page_of_all_but_what_is_not_trained(clone: Path) -> None:
     text = written()
     assert "Of 2 experiments split by lesion" in text
     assert "new (has not run yet)" in text
-    for words in ("Table 3", "Westfall", "Not told apart from the best"):
+    for words in ("Table 3", "Holm", "In blue"):
         assert words in text
 
 
