@@ -186,6 +186,17 @@ def test_without_any_spread_what_differs_differs_surely():
     assert difference(same, rounding)["p_value"] == 1
 
 
+def test_runs_that_score_alike_by_chance_prove_nothing():
+    """Three runs a side with the same accuracy, of which each is wrong about other lesions."""
+    random = np.random.default_rng(9)
+    sides = 0.5 + 0.01 * random.standard_normal((2, 3, 200))
+    sides[:, :, 0] = [[0.5], [0.501]]
+    row = difference(*sides)
+    drawn = sides[1, :, 1:].mean(axis=0) - sides[0, :, 1:].mean(axis=0)
+    assert row["error"] == pytest.approx(drawn.std(ddof=1), abs=1e-6)
+    assert row["p_value"] > 0.5
+
+
 def test_four_of_five_show_what_could_have_been_found():
     random = np.random.default_rng(8)
 
