@@ -96,7 +96,7 @@ def test_code_that_is_edited_after_its_import_is_an_error(tmp_path: Path) -> Non
     """The process runs the code that it imported, and a key is made of the code on disk."""
     package = tmp_path / "tasks"
     package.mkdir()
-    for name in ("__init__", "cache", "errors", "process", "slots"):
+    for name in ("__init__", "cache", "errors", "loopback", "process", "slots", "surroundings"):
         shutil.copy(PROJECT / "tasks" / f"{name}.py", package)
     (package / "work.py").write_text("from tasks.helper import double\ndef work(out): ...\n")
     helper = package / "helper.py"

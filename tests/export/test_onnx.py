@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from conftest import PROJECT
+from dvc.repo import Repo
 
 from flows import export as flow
 from tasks import process
@@ -59,6 +60,7 @@ def test_flow_writes_the_card_beside(
     Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
     Path("models").mkdir()
     Path("models/optimized").symlink_to(models / "flips")
+    Repo.init(no_scm=True).close()
     flow.main("optimized")
     folder = Path("exports/optimized")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.onnx"]

@@ -67,7 +67,7 @@ STAGES: dict[str, tuple[Flow[..., Any], dict[str, str], Change, int]] = {
         {"evaluate": {"seed": 5}},
         1000,
     ),
-    "report": (report.report, {}, {"evaluate": {"seed": 5}}, 1000),
+    "report": (report.report, {}, {"preprocess": {"width": 48}}, 1000),
 }
 
 SLOW = ("train", "tune")

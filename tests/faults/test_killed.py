@@ -36,6 +36,7 @@ STEPS = """
 import os, shutil, signal, sys
 from pathlib import Path
 from prefect import flow
+from flows.server import server
 from tasks import cache
 
 step, calls = sys.argv[1], Path("calls")
@@ -68,7 +69,8 @@ if step == "renaming":
 def once():
     produced.submit(Path("out"), label="produce", source=Path("in.txt"))()
 
-once()
+with server():
+    once()
 """
 
 
