@@ -31,7 +31,7 @@ LOWER_IS_BETTER = frozenset({"loss"})
 
 EXPLANATION = (
     "Intervals and p-values speak of other lesions and other seeds; p-values are corrected for all "
-    f"tests of the table (Holm). {100 * POWER:.0f} of 100 such comparisons would show a difference "
+    f"tests of the table (Holm). Some {100 * POWER:.0f} of 100 such comparisons show a difference "
     f"as large as the last column. Fewer than {MIN_RUNS} runs a side do not tell what other seeds "
     "would bring: there is no test then."
 )
