@@ -98,9 +98,8 @@ def pairs_of(pool: Pool, old: Rows, new: Rows) -> Pairs:
         far = score[new].mean(axis=1) - score[old].mean(axis=1)
         lesions = together[0] + together[1] - 2 * across
         of_metrics.append((far, lesions, np.array(between), np.array(both)))
-    far, lesions, between, both = (
-        np.stack(part, axis=-1) for part in zip(*of_metrics, strict=True)
-    )
+    parts: list[Array] = [np.stack(part, axis=-1) for part in zip(*of_metrics, strict=True)]
+    far, lesions, between, both = parts
     return Pairs(far, lesions, between, both, runs=np.array([old.shape[1], new.shape[1]]))
 
 
