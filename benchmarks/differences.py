@@ -99,8 +99,8 @@ def pairs_of(pool: Pool, old: Rows, new: Rows) -> Pairs:
         lesions = together[0] + together[1] - 2 * across
         of_metrics.append((far, lesions, np.array(between), np.array(both)))
     parts: list[Array] = [np.stack(part, axis=-1) for part in zip(*of_metrics, strict=True)]
-    far, lesions, between, both = parts
-    return Pairs(far, lesions, between, both, runs=np.array([old.shape[1], new.shape[1]]))
+    runs = np.array([old.shape[1], new.shape[1]])
+    return Pairs(parts[0], parts[1], parts[2], parts[3], runs)
 
 
 def disjoint(sizes: tuple[int, int], pairs: int, seed: int) -> tuple[Rows, Rows]:
