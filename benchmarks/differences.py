@@ -98,9 +98,8 @@ def pairs_of(pool: Pool, old: Rows, new: Rows) -> Pairs:
         far = score[new].mean(axis=1) - score[old].mean(axis=1)
         lesions = together[0] + together[1] - 2 * across
         of_metrics.append((far, lesions, np.array(between), np.array(both)))
-    parts: list[Array] = [np.stack(part, axis=-1) for part in zip(*of_metrics, strict=True)]
-    runs = np.array([old.shape[1], new.shape[1]])
-    return Pairs(parts[0], parts[1], parts[2], parts[3], runs)
+    parts = [np.stack(part, axis=-1) for part in zip(*of_metrics, strict=True)]
+    return Pairs(parts[0], parts[1], parts[2], parts[3], np.array([old.shape[1], new.shape[1]]))
 
 
 def disjoint(sizes: tuple[int, int], pairs: int, seed: int) -> tuple[Rows, Rows]:
