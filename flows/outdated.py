@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.dependency import Dependency, ParamsDependency
+from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.stage import Stage
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 
 from flows.dag import read_graph
 from flows.inputs import PARAMS, WITHOUT_GIT, files_of, overlap, value_at
+from tasks.errors import UserError
 
 REPORT = "report"
 EXPERIMENTS = "experiments"
@@ -48,24 +50,35 @@ class Results:
 
 
 def results() -> Results:
-    """Look at the project in the working directory, while no DVC writes its dvc.lock."""
+    """Look at the project in the working directory, while no DVC writes its dvc.lock.
+
+    Raises UserError where DVC cannot read dvc.yaml, dvc.lock or params.yaml.
+    """
+    try:
+        with Repo(".", config=WITHOUT_GIT, _wait_for_lock=True) as repo, lock_repo(repo):
+            return results_in(repo)
+    except DvcException as error:
+        raise UserError(str(error)) from None
+
+
+def results_in(repo: Repo) -> Results:
+    """`results`, from DVC's view of the project."""
     outdated: dict[str, str] = {}
     sources: dict[str, str] = {}
     report = None
-    with Repo(".", config=WITHOUT_GIT, _wait_for_lock=True) as repo, lock_repo(repo):
-        stages = {stage.addressing: stage for stage in repo.index.stages}
-        look = Look()
-        for address, parents in read_graph(repo).items():
-            stage = stages[address]
-            inputs = [out for parent in parents for out in stages[parent].outs]
-            inherited = (why for parent, why in outdated.items() if parent in parents)
-            why = never_ran(stage) or next(inherited, None) or look.why(stage, inputs)
-            if why:
-                outdated[address] = why
-            if source := look.source(stage, inputs, [sources.get(parent) for parent in parents]):
-                sources[address] = source
-            if address == REPORT:
-                report = look.why_report(stage, inputs, outdated)
+    stages = {stage.addressing: stage for stage in repo.index.stages}
+    look = Look()
+    for address, parents in read_graph(repo).items():
+        stage = stages[address]
+        inputs = [out for parent in parents for out in stages[parent].outs]
+        inherited = (why for parent, why in outdated.items() if parent in parents)
+        why = never_ran(stage) or next(inherited, None) or look.why(stage, inputs)
+        if why:
+            outdated[address] = why
+        if source := look.source(stage, inputs, [sources.get(parent) for parent in parents]):
+            sources[address] = source
+        if address == REPORT:
+            report = look.why_report(stage, inputs, outdated)
     return Results(outdated, sources, report)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, commit, python
+from conftest import PROJECT, commit
 from dvc.utils.serialize import modify_yaml
 
 from flows import page, readme, recompute
@@ -292,14 +292,13 @@ def test_numbers_of_all_but_what_is_not_trained(
     )
 
 
-def test_twenty_four_experiments_are_looked_through_at_once() -> None:
-    """The committed project, in seconds of a processor, imports included."""
-    code = """
-import time
-from flows.outdated import results
-results()
-print(time.process_time())
-"""
-    done = python(PROJECT, "-c", code)
-    assert done.returncode == 0, done.stdout
-    assert float(done.stdout) < 6
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "dvc.lock"])
+def test_what_dvc_cannot_read_is_named(name: str, clone: Path) -> None:
+    Path(name).write_text("stages: [")
+    with pytest.raises(UserError, match=name):
+        compare_with("HEAD")
+
+
+def test_nothing_that_is_committed_is_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert results().outdated == {}
