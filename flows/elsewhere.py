@@ -32,7 +32,7 @@ from flows.dag import hold_repo, open_repo
 from flows.inputs import LOCK
 from flows.logged import StageError, reproduce_logged, set_surroundings
 from flows.runs import signed
-from flows.server import answering, refuse_nameless
+from flows.server import logged_in, refuse_nameless
 from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.git import GitError, git
@@ -205,7 +205,7 @@ def check_elsewhere(pool: str) -> str:
         excluded = [f":(exclude){path}" for path in results(repo)]
     if changed := git("status", "--porcelain", "-uno", "--", ".", *excluded):
         raise UserError(f"commit first, since workers have only what is committed:\n{changed}")
-    with answering(), get_client(sync_client=True) as client:
+    with logged_in(), get_client(sync_client=True) as client:
         try:
             found = client.read_deployment_by_name(f"stage/{NAME}").work_pool_name
         except ObjectNotFound:
