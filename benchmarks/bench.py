@@ -25,7 +25,13 @@ WIDTH, HEIGHT = 40, 30
 LESIONS = 120
 """Made-up ones, for a quick run."""
 
-FOLDS: dict[str, Any] = {"protocol": "lesion", "validation": 0.1, "test": 0.2, "seed": 0}
+FOLDS: dict[str, Any] = {
+    "pairs": Path(__file__).parent.parent / "data/same_lesion.csv",
+    "protocol": "lesion",
+    "validation": 0.1,
+    "test": 0.2,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True)

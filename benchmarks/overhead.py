@@ -27,7 +27,8 @@ PLAIN = """
 from pathlib import Path
 from tasks.split.folds import split_images
 out = Path("plain"); out.mkdir(exist_ok=True)
-split_images.work(out, table=Path("data/prepared/images.csv"), protocol="lesion",
+split_images.work(out, table=Path("data/prepared/images.csv"),
+                  pairs=Path("data/same_lesion.csv"), protocol="lesion",
                   validation=0.1, test=0.2, seed=0)
 """
 STAGE = "from flows.split import split; from flows.stage import run; run(split, protocol='lesion')"

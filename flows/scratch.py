@@ -12,6 +12,7 @@ from tasks.errors import UserError
 from tasks.git import GitError, commit_all, git
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
+KEPT = ("data/same_lesion.csv",)  # among results, and made by people
 
 
 def files(project: Path) -> list[str]:
@@ -31,7 +32,7 @@ def files(project: Path) -> list[str]:
     return [
         name
         for name in filter(None, listing.split("\0"))
-        if name.split("/")[0] not in RESULTS and (project / name).is_file()
+        if (name in KEPT or name.split("/")[0] not in RESULTS) and (project / name).is_file()
     ]
 
 

@@ -21,6 +21,7 @@ def split(settings: Settings, protocol: str) -> None:
         Path("data/splits"),
         label=protocol,
         table=Path("data/prepared/images.csv"),
+        pairs=Path("data/same_lesion.csv"),
         protocol=protocol,
         validation=settings.split.validation,
         test=settings.split.test,

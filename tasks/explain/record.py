@@ -1,5 +1,6 @@
-"""The test images of a split, in the record as `download` leaves it."""
+"""The images of a data set, in the record as `download` leaves it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,15 @@ def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFr
         rows = rows.iloc[np.linspace(0, len(rows) - 1, limit).astype(int)]
     columns = ["image_id", "age", "sex", "localization"]
     rows = rows.merge(read_metadata(record / METADATA)[0][columns], on="image_id", how="left")
+    return rows, image_sources(record, rows["image_id"].tolist())
+
+
+def image_sources(record: Path, images: Sequence[str]) -> list[Source]:
+    """Where in the archives of the folder `record` each image is. Raises UserError for one that
+    is not.
+    """
     archives = sorted(record.glob(IMAGE_ARCHIVES))
     found = {source.stem: source for archive in archives for source in members(archive)}
-    if missing := [image for image in rows["image_id"] if image not in found]:
+    if missing := [image for image in images if image not in found]:
         raise UserError(f"{record} has no image {missing[0]}, and lacks {len(missing)} in all")
-    return rows, [found[image] for image in rows["image_id"]]
+    return [found[image] for image in images]

@@ -1,5 +1,6 @@
 """Assign every image to train, validation or test."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from tasks.cache import cached
 from tasks.classes import TEST, TRAIN, VALIDATION
 from tasks.errors import UserError
-from tasks.split.lesions import join_lesions
+from tasks.split.lesions import join_lesions, pairs_to_join, read_pairs
 
 PARTS = 20
 """Folds are put together from twentieths, so a share is a multiple of 0.05."""
@@ -21,16 +22,23 @@ class SplitError(UserError):
 
 
 def assign(
-    table: pd.DataFrame, protocol: str, *, validation: float, test: float, seed: int
+    table: pd.DataFrame,
+    protocol: str,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    same: Sequence[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Split stratified by diagnosis; what `validation` and `test` leave is the training fold.
 
     Parameters
     ----------
     table: columns `image_id`, `lesion_id`, `dx`, a row an image.
-    protocol: `lesion` keeps all images of a lesion, joined with the published pairs, in one fold
+    protocol: `lesion` keeps all images of a lesion, joined by the pairs `same`, in one fold
         (scikit-learn's StratifiedGroupKFold); `image` does not, and exists to reproduce the paper.
     validation, test: shares, multiples of 0.05.
+    same: pairs of images that show one lesion whatever their `lesion_id` says.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def assign(
         own, is missing from all: its metrics are undefined, null.
     """
     rows = table.sort_values("image_id", ignore_index=True)[["image_id", "lesion_id", "dx"]]
-    rows["lesion_id"] = join_lesions(rows["image_id"].tolist(), rows["lesion_id"].tolist())
+    rows["lesion_id"] = join_lesions(rows["image_id"].tolist(), rows["lesion_id"].tolist(), same)
     folds = PARTS // int(np.gcd.reduce([round(test * PARTS), round(validation * PARTS), PARTS]))
     lesions = rows.groupby("dx")["lesion_id"].nunique()
     if lesions.min() < folds:
@@ -68,11 +76,23 @@ def assign(
 
 @cached("split images")
 def split_images(
-    out: Path, *, table: Path, protocol: str, validation: float, test: float, seed: int
+    out: Path,
+    *,
+    table: Path,
+    pairs: Path,
+    protocol: str,
+    validation: float,
+    test: float,
+    seed: int,
 ) -> None:
-    """`assign` on the images of the CSV file `table`; writes `<protocol>.csv`."""
+    """`assign` on the images of the CSV file `table`; writes `<protocol>.csv`.
+
+    pairs: the CSV file of images that show one lesion (`read_pairs`).
+    """
     # As text: ids that look like numbers must sort as `preprocess` sorted them.
     columns = ["image_id", "lesion_id", "dx"]
     images = pd.read_csv(table, usecols=columns, dtype=str, keep_default_na=False)
-    rows = assign(images, protocol, validation=validation, test=test, seed=seed)
+    ids = images["image_id"].tolist()
+    same = pairs_to_join(read_pairs(pairs, ids), ids)
+    rows = assign(images, protocol, validation=validation, test=test, seed=seed, same=same)
     rows.to_csv(out / f"{protocol}.csv", index=False)

@@ -1,19 +1,21 @@
 """The split: no lesion on two sides, every class in its share on each, the same every time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RECORD
+from conftest import PROJECT, RECORD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.classes import FOLDS
 from tasks.split.folds import assign, split_images
-from tasks.split.lesions import SAME_LESION
+from tasks.split.lesions import COLUMNS, pairs_to_join, read_pairs
 
 METADATA = RECORD / "HAM10000_metadata.csv"
+SAME = [(f"M{number:05}", f"N{number:05}") for number in range(18)]
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 LESIONS = {"akiec": 40, "bcc": 60, "bkl": 100, "df": 40, "mel": 100, "nv": 400, "vasc": 40}
 
@@ -21,7 +23,7 @@ LESIONS = {"akiec": 40, "bcc": 60, "bkl": 100, "df": 40, "mel": 100, "nv": 400, 
 def made_up(seed: int, lesions: dict[str, int] = LESIONS) -> pd.DataFrame:
     """A table like HAM10000's, a tenth as large, a quarter of its lesions with several images.
 
-    The 36 images of the published pairs are in it, each in a melanoma of its own.
+    The 36 images of SAME are in it, each in a melanoma of its own.
     """
     random = np.random.default_rng(seed)
     diagnoses = np.repeat(list(lesions), list(lesions.values()))
@@ -29,21 +31,23 @@ def made_up(seed: int, lesions: dict[str, int] = LESIONS) -> pd.DataFrame:
     images = random.choice([1, 2, 3, 6], len(diagnoses), p=[0.74, 0.19, 0.06, 0.01])
     table = pd.DataFrame({"lesion_id": [f"L{number:04}" for number in numbers], "dx": diagnoses})
     table = table.loc[table.index.repeat(images)].reset_index(drop=True)
-    table.insert(0, "image_id", [f"M{number:05}" for number in range(len(table))])
+    table.insert(0, "image_id", [f"I{number:05}" for number in range(len(table))])
     melanomas = table.index[(table["dx"] == "mel") & ~table["lesion_id"].duplicated()]
-    table.loc[melanomas[:36], "image_id"] = np.ravel(SAME_LESION)
+    table.loc[melanomas[:36], "image_id"] = np.ravel(SAME)
     return table.sample(frac=1, random_state=seed)
 
 
 def split(table: pd.DataFrame, protocol: str = "lesion", seed: int = 0) -> pd.DataFrame:
-    return assign(table, protocol, validation=0.1, test=0.2, seed=seed)
+    return assign(table, protocol, validation=0.1, test=0.2, seed=seed, same=SAME)
 
 
-def assert_no_lesion_on_two_sides(rows: pd.DataFrame, table: pd.DataFrame) -> None:
+def assert_no_lesion_on_two_sides(
+    rows: pd.DataFrame, table: pd.DataFrame, same: Sequence[tuple[str, str]] = SAME
+) -> None:
     """By the ids of `table`, not by the joined ones that the split itself made."""
     fold = rows.set_index("image_id")["fold"]
     assert (fold[table["image_id"]].groupby(table["lesion_id"].to_numpy()).nunique() == 1).all()
-    for first, second in SAME_LESION:
+    for first, second in same:
         assert fold[first] == fold[second]
 
 
@@ -71,8 +75,10 @@ def test_no_lesion_on_two_sides_and_every_class_in_its_share(seed: int) -> None:
 @pytest.mark.skipif(not METADATA.exists(), reason="needs HAM10000")
 def test_ham10000() -> None:
     table = pd.read_csv(METADATA)
-    rows = split(table)
-    assert_no_lesion_on_two_sides(rows, table)
+    ids = table["image_id"].tolist()
+    same = pairs_to_join(read_pairs(PROJECT / "data/same_lesion.csv", ids), ids)
+    rows = assign(table, "lesion", validation=0.1, test=0.2, seed=0, same=same)
+    assert_no_lesion_on_two_sides(rows, table, same)
     assert_shares(rows, tolerance=0.02)
 
 
@@ -88,7 +94,7 @@ def test_by_image_lesions_leak_and_classes_keep_their_share() -> None:
 )
 @pytest.mark.parametrize("protocol", ["lesion", "image"])
 def test_other_shares(validation: float, test: float, protocol: str) -> None:
-    rows = assign(made_up(1), protocol, validation=validation, test=test, seed=0)
+    rows = assign(made_up(1), protocol, validation=validation, test=test, seed=0, same=SAME)
     found = rows["fold"].value_counts(normalize=True)
     assert found["validation"] == pytest.approx(validation, abs=0.01)
     assert found["test"] == pytest.approx(test, abs=0.01)
@@ -119,9 +125,18 @@ def test_ids_that_look_like_numbers_keep_the_order_of_the_images(tmp_path: Path)
     table["image_id"] = [str(number) for number in range(1, len(table) + 1)]
     table["lesion_id"] = table["lesion_id"].replace(table["lesion_id"].iloc[0], "NA")
     table.to_csv(tmp_path / "images.csv", index=False)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"{','.join(COLUMNS)}\n")
     split_images.work(
-        tmp_path, table=tmp_path / "images.csv", protocol="image", validation=0.1, test=0.2, seed=0
+        tmp_path,
+        table=tmp_path / "images.csv",
+        pairs=pairs,
+        protocol="image",
+        validation=0.1,
+        test=0.2,
+        seed=0,
     )
     rows = pd.read_csv(tmp_path / "image.csv", dtype=str, keep_default_na=False)
     assert rows["image_id"].tolist() == sorted(table["image_id"])
-    assert rows.equals(split(table, "image").astype(str))
+    expected = assign(table, "image", validation=0.1, test=0.2, seed=0)
+    assert rows.equals(expected.astype(str))

@@ -1,0 +1,63 @@
+"""Find pairs of images that show one lesion under two lesion ids.
+
+    python -m flows.same_lesion
+
+Needs the extra `same-lesion`. No stage of the DAG: what it finds is to be looked at by a person,
+who writes a verdict into data/same_lesion.csv, which the split reads.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from flows.errors import told
+from flows.record import record_folder
+from tasks.cache import whole
+from tasks.errors import UserError
+from tasks.explain.record import image_sources
+from tasks.same_lesion.pairs import merged, places, reach
+from tasks.same_lesion.search import search
+from tasks.same_lesion.sheet import sheet
+from tasks.settings import load
+from tasks.split.lesions import read_pairs
+
+TABLE = Path("data/prepared/images.csv")
+PAIRS = Path("data/same_lesion.csv")
+SHEET = Path("explanations/same_lesion.html")
+
+
+def same_lesion(look_only: bool) -> None:
+    """Search, unless people only want to look; write the page, and print what was found."""
+    if not TABLE.is_file():
+        raise UserError(f"{TABLE} is missing: `dvc repro preprocess` makes it")
+    images = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
+    ids = images["image_id"].tolist()
+    pairs = read_pairs(PAIRS, ids)
+    sources = image_sources(record_folder(load().download.location), ids)
+    if not look_only:
+        compared = search(sources, places(pairs, ids))
+        print(reach(compared, images))
+        before, pairs = len(pairs), merged(pairs, compared, images)
+        with whole(PAIRS) as beside:
+            pairs.to_csv(beside, index=False)
+        print(f"{PAIRS}: {len(pairs) - before} new pairs")
+    page = sheet(pairs[pairs["image_1"].isin(ids)], images, dict(zip(ids, sources, strict=True)))
+    with whole(SHEET) as beside:
+        beside.write_text(page, encoding="utf-8")
+    print(f"{SHEET}: to look at")
+
+
+def main(
+    look_only: Annotated[
+        bool, typer.Option("--look-only", help="Draw the pairs of the file, without a search.")
+    ] = False,
+) -> None:
+    """Find pairs of images that show one lesion under two lesion ids, to be looked at."""
+    with told("same_lesion"):
+        same_lesion(look_only)
+
+
+if __name__ == "__main__":
+    typer.run(main)
