@@ -14,6 +14,9 @@ MOST = 400  # keypoints of an image, the strongest
 # A quarter of OpenCV's own: of soft, pale lesions that one finds a handful of keypoints.
 CONTRAST = 0.01
 
+MIRROR, TURN = np.array([[-1, 1, 1, -1], [0, 0, 0, 180]], np.float32)
+"""What the mirror image makes of x, y, size and direction: a factor, and what is then added."""
+
 MIRRORED = np.array(
     [(32 * (3 - row) + 8 * column + -turn % 8) for row in range(4) for column in range(4)
      for turn in range(8)]
@@ -45,7 +48,7 @@ class Keypoints:
         rows = slice(self.start[image], self.start[image + 1])
         points, descriptors = self.points[rows], self.descriptors[rows]
         if mirrored:
-            points = points * np.float32([-1, 1, 1, -1]) + np.float32([0, 0, 0, 180])
+            points = points * MIRROR + TURN
             descriptors = descriptors[:, MIRRORED]
         return points, unit(descriptors)
 
@@ -72,7 +75,9 @@ def detect(sources: Sequence[Source]) -> Keypoints:
             "extra `same-lesion`)"
         ) from None
     cv2.setNumThreads(1)
-    sift = cv2.SIFT_create(nfeatures=MOST, contrastThreshold=CONTRAST)
+    sift = cv2.SIFT_create(  # type: ignore[attr-defined]
+        nfeatures=MOST, contrastThreshold=CONTRAST
+    )
     points, descriptors, numbers = [], [], [0]
     for source in sources:
         with naming(source):

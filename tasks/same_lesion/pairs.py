@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 from tasks.split.lesions import COLUMNS
 
-LEAST = 8  # keypoints that agree; with fewer nearly all pairs agree by chance
+LEAST = 8  # keypoints that agree; of pairs with fewer nearly all agree by chance
+LEAST_ALIKE = (
+    5  # where age and the others of ALIKE are equal, as by chance in one pair of a hundred
+)
+ALIKE = ["age", "dx", "sex", "localization"]
 
 
 def places(pairs: pd.DataFrame, ids: Sequence[str]) -> NDArray[np.int64]:
@@ -31,7 +35,10 @@ def merged(pairs: pd.DataFrame, compared: pd.DataFrame, images: pd.DataFrame) ->
     rows = np.sort(places(pairs, images["image_id"].tolist()), axis=1)
     pairs = pairs.copy()
     pairs.loc[here, "inliers"] = [str(numbers[one, other]) for one, other in rows]
-    found = best_pairs(compared[compared["inliers"] >= LEAST], images)
+    one, other = (images[ALIKE].iloc[compared[place]].to_numpy() for place in ("first", "second"))
+    alike = (one == other).all(axis=1) & (one[:, 0] != "")
+    enough = compared["inliers"] >= np.where(alike, LEAST_ALIKE, LEAST)
+    found = best_pairs(compared[enough], images)
     new = found[~lesions(found).isin(set(lesions(pairs)))]
     both = pd.concat([pairs, new], ignore_index=True)
     return both.sort_values(["image_1", "image_2"], ignore_index=True)

@@ -34,7 +34,7 @@ def search(sources: Sequence[Source], more: NDArray[np.int64]) -> pd.DataFrame:
     """
     keypoints = joined(list(side_by_side("keypoints", "image", detect, cut(sources, IMAGES))))
     found = [compare(keypoints, more, mirrored=mirrored) for mirrored in (False, True)]
-    return pd.concat(found).groupby(["first", "second"], as_index=False)["inliers"].max()
+    return pd.concat(found).groupby(["first", "second"])["inliers"].max().reset_index()
 
 
 def compare(keypoints: Keypoints, more: NDArray[np.int64], *, mirrored: bool) -> pd.DataFrame:

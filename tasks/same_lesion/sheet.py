@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from tasks.predict.images import Source, naming, picture
+from tasks.predict.images import Source, picture
 from tasks.progress import Bar
 from tasks.same_lesion.agreement import Agreement, agreement
 from tasks.same_lesion.keypoints import LONGEST, detect
@@ -43,11 +43,9 @@ def pictures(one: Source, other: Source) -> list[str]:
     keypoints = detect([one, other])
     found = {flag: agreement(keypoints, 0, 1, mirrored=flag) for flag in (False, True)}
     mirrored = found[True].inliers > found[False].inliers
-    shown = []
-    for source in (one, other):
-        with naming(source):
-            shown.append(picture(source, SHOWN))
-    return [encoded(image) for image in (*shown, laid_over(*shown, found[mirrored], mirrored))]
+    first, second = picture(one, SHOWN), picture(other, SHOWN)
+    third = laid_over(first, second, found[mirrored], mirrored)
+    return [encoded(image) for image in (first, second, third)]
 
 
 def laid_over(

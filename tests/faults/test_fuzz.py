@@ -7,6 +7,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -154,8 +155,8 @@ def test_classes_of_any_size(
     ]
     table = pd.DataFrame(rows, columns=["lesion_id", "dx"])
     table["image_id"] = [f"I{number}" for number in range(len(table))]
-    shares = {"validation": validation / 20, "test": test / 20}
-    found, error = attempt(lambda: assign(table, protocol, **shares, seed=0), SplitError)
+    split = partial(assign, validation=validation / 20, test=test / 20, seed=0)
+    found, error = attempt(lambda: split(table, protocol), SplitError)
     if found is None:
         assert "too few lesions for" in str(error)
         return

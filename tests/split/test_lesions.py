@@ -1,6 +1,6 @@
 """Which images show one lesion: the file of pairs, and chains of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +22,7 @@ CHECKSUM = 15552959020  # of the pairs as printed
 METADATA = RECORD / "HAM10000_metadata.csv"
 
 
-def pairs(images: Sequence[str] = ()) -> pd.DataFrame:
+def pairs(images: Collection[str] = ()) -> pd.DataFrame:
     return read_pairs(PROJECT / "data/same_lesion.csv", images)
 
 
@@ -39,10 +39,10 @@ def test_the_18_published_pairs_are_joined() -> None:
 def test_pairs_are_of_ham10000_and_join_what_they_say() -> None:
     table = pd.read_csv(METADATA).set_index("image_id")
     before = table["lesion_id"]
-    read = pairs(before.index)
+    read = pairs(before.index.tolist())
     for number in "12":
         assert (before[read[f"image_{number}"]].to_numpy() == read[f"lesion_{number}"]).all()
-    same = pairs_to_join(read, before.index)
+    same = pairs_to_join(read, before.index.tolist())
     after = pd.Series(
         join_lesions(before.index.tolist(), before.tolist(), same), index=before.index
     )
