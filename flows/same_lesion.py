@@ -38,23 +38,26 @@ def same_lesion(look_only: bool) -> None:
     sources = image_sources(record_folder(load().download.location), ids)
     if not look_only:
         compared = search(sources, places(pairs, ids))
-        print(reach(compared, images))
         before, pairs = len(pairs), merged(pairs, compared, images)
         with whole(PAIRS) as beside:
             pairs.to_csv(beside, index=False)
-        print(f"{PAIRS}: {len(pairs) - before} new pairs")
+        print(f"{reach(compared, pairs, images)}\n\n{PAIRS}: {len(pairs) - before} new pairs")
     page = sheet(pairs[pairs["image_1"].isin(ids)], images, dict(zip(ids, sources, strict=True)))
     with whole(SHEET) as beside:
         beside.write_text(page, encoding="utf-8")
-    print(f"{SHEET}: to look at")
+    print(f"{SHEET}: look at it, and write what you see into the column `verdict` of {PAIRS}")
 
 
 def main(
     look_only: Annotated[
-        bool, typer.Option("--look-only", help="Draw the pairs of the file, without a search.")
+        bool, typer.Option("--look-only", help="Only draw the page of the pairs in the file.")
     ] = False,
 ) -> None:
-    """Find pairs of images that show one lesion under two lesion ids, to be looked at."""
+    """Find pairs of images that show one lesion under two lesion ids.
+
+    Adds them to data/same_lesion.csv and draws explanations/same_lesion.html, for a person to look
+    at: see docs/same_lesion.md. Needs the extra `same-lesion` (OpenCV).
+    """
     with told("same_lesion"):
         same_lesion(look_only)
 

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from sklearn.cluster import MiniBatchKMeans
 
+from tasks.progress import Bar
 from tasks.same_lesion.keypoints import MIRRORED, Keypoints, unit
 
 CELL = 1500  # descriptors in a cell, on average
 NEAREST = 10  # neighbours that a descriptor votes for
 TURNS = 12
 SAMPLE = 200_000  # descriptors that k-means is fitted to
-ROWS = 20_000  # descriptors at a time
+ROWS, ASKING = 20_000, 1000  # descriptors at a time: to find their cells, and their neighbours
 SEED = 0
 
 
@@ -38,25 +39,32 @@ class Cells:
         return len(self.start) - 1
 
 
-def cells_of(keypoints: Keypoints, *, mirrored: bool) -> tuple[Cells, Cells]:
-    """Return the cells of the descriptors that ask, mirrored or not, and of those asked."""
+def cells_of(title: str, keypoints: Keypoints, *, mirrored: bool) -> tuple[Cells, Cells]:
+    """Return the cells of the descriptors that ask, mirrored or not, and of those asked.
+
+    title: of the bar.
+    """
     descriptors = keypoints.descriptors
     number = max(1, len(descriptors) // CELL)
     random = np.random.default_rng(SEED)
     sample = random.choice(len(descriptors), min(len(descriptors), SAMPLE), replace=False)
     kmeans = MiniBatchKMeans(
         number, init="random", n_init=1, max_iter=15, batch_size=8192, random_state=SEED
-    ).fit(unit(descriptors[np.sort(sample)]))
+    )
 
     def cells(wanted: NDArray[np.int64] | slice) -> Cells:
-        starts = range(0, len(descriptors), ROWS)
-        parts = (unit(descriptors[row : row + ROWS][:, wanted]) for row in starts)
-        cell = np.concatenate([kmeans.predict(part) for part in parts])
+        cell = np.empty(len(descriptors), np.int64)
+        for row in range(0, len(cell), ROWS):
+            part = descriptors[row : row + ROWS][:, wanted]
+            cell[row : row + ROWS] = kmeans.predict(unit(part))
+            bar.advance(len(part))
         order = np.argsort(cell, kind="stable")
         return Cells(order, np.searchsorted(cell[order], np.arange(number + 1)))
 
-    asked = cells(slice(None))
-    return (cells(MIRRORED) if mirrored else asked), asked
+    with Bar(title, len(descriptors) * (1 + mirrored), "keypoint") as bar:
+        kmeans.fit(unit(descriptors[np.sort(sample)]))
+        asked = cells(slice(None))
+        return (cells(MIRRORED) if mirrored else asked), asked
 
 
 def votes(
@@ -78,8 +86,8 @@ def votes(
             continue
         those = unit(keypoints.descriptors[targets])
         rows = asking.rows(cell)
-        for start in range(0, len(rows), ROWS // 20):
-            some = rows[start : start + ROWS // 20]
+        for start in range(0, len(rows), ASKING):
+            some = rows[start : start + ASKING]
             mine = keypoints.descriptors[some]
             alike = unit(mine[:, MIRRORED] if mirrored else mine) @ those.T
             alike[image_of[some][:, None] == image_of[targets]] = 0  # an image itself

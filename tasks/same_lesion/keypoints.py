@@ -69,10 +69,10 @@ def detect(sources: Sequence[Source]) -> Keypoints:
     """
     try:
         import cv2
-    except ImportError:
+    except ImportError as error:
         raise UserError(
-            "OpenCV is not installed: `pip install 'opencv-python-headless>=5'` (the project's "
-            "extra `same-lesion`)"
+            f"OpenCV cannot be loaded ({error}): `pip install 'opencv-python-headless>=5'`, the "
+            "project's extra `same-lesion`"
         ) from None
     cv2.setNumThreads(1)
     sift = cv2.SIFT_create(  # type: ignore[attr-defined]

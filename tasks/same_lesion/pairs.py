@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.split.lesions import COLUMNS
+from tasks.report.tables import markdown
+from tasks.split.lesions import COLUMNS, DIFFERENT, SAME
 
-LEAST = 8  # keypoints that agree; of pairs with fewer nearly all agree by chance
-LEAST_ALIKE = (
-    5  # where age and the others of ALIKE are equal, as by chance in one pair of a hundred
-)
-ALIKE = ["age", "dx", "sex", "localization"]
+ALIKE = ["age", "dx", "sex", "localization"]  # all equal by chance in one pair of a hundred
+LEAST, LEAST_ALIKE = 8, 5  # keypoints that agree, of any pair and of one with equal ALIKE
+SHOWN = (5, 6, 7, 8, 9, 10, 15, 20, 30)  # keypoints in the table of `reach`
 
 
 def places(pairs: pd.DataFrame, ids: Sequence[str]) -> NDArray[np.int64]:
@@ -63,12 +62,26 @@ def lesions(pairs: pd.DataFrame) -> "pd.Series[Any]":
     return pd.Series([tuple(sorted(ids)) for ids in both], index=pairs.index, dtype=object)
 
 
-def reach(compared: pd.DataFrame, images: pd.DataFrame) -> str:
-    """Say how many of the pairs of images that have one lesion id the search finds."""
+def reach(compared: pd.DataFrame, pairs: pd.DataFrame, images: pd.DataFrame) -> str:
+    """Return a Markdown table of how far the search reaches, by the keypoints asked for.
+
+    The pairs of images with one lesion id say what share of such pairs it finds; what people say of
+    pairs with two ids, how many of those it finds are right.
+
+    compared, images: as of `merged`; pairs: what it returns.
+    """
     lesion = images["lesion_id"].to_numpy()
     sizes = images["lesion_id"].value_counts().to_numpy()
     known = int((sizes * (sizes - 1) // 2).sum())
-    one = lesion[compared["first"]] == lesion[compared["second"]]
-    found = int((one & (compared["inliers"] >= LEAST)).sum())
-    share = f" ({found / known:.0%})" if known else ""
-    return f"of {known} pairs of images with one lesion id, {found}{share} would be found"
+    one = compared[lesion[compared["first"]] == lesion[compared["second"]]]
+    here = pairs[pairs["image_1"].isin(set(images["image_id"]))]
+    lines = []
+    for least in SHOWN:
+        found = int((one["inliers"] >= least).sum())
+        verdicts = here["verdict"][here["inliers"].astype(int) >= least]
+        said = [str((verdicts == verdict).sum()) for verdict in (SAME, DIFFERENT, "")]
+        share = f"{found / known:.0%}" if known else ""
+        lines.append([str(least), str(found), share, *said])
+    known_found = f"of {known} pairs of images with one lesion id"
+    two = ("pairs with two ids: same", "different", "no verdict")
+    return markdown(["keypoints, at least", known_found, "share", *two], lines)

@@ -39,8 +39,8 @@ def search(sources: Sequence[Source], more: NDArray[np.int64]) -> pd.DataFrame:
 
 def compare(keypoints: Keypoints, more: NDArray[np.int64], *, mirrored: bool) -> pd.DataFrame:
     """`search` for images as they are, or for mirror images."""
-    asking, asked = cells_of(keypoints, mirrored=mirrored)
     kind = "mirrored " if mirrored else ""
+    asking, asked = cells_of(f"same_lesion: {kind}cells", keypoints, mirrored=mirrored)
     numbers = cut(range(asked.number), CELLS)
     shared = {"keypoints": keypoints, "mirrored": mirrored}
     parts = side_by_side(

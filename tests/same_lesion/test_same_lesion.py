@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from PIL import Image
 from flows.same_lesion import PAIRS, SHEET, TABLE, same_lesion
 from tasks.download import synthetic
 from tasks.errors import UserError
-from tasks.same_lesion.pairs import LEAST
+from tasks.same_lesion.keypoints import detect
+from tasks.same_lesion.pairs import LEAST, merged, reach
 from tasks.slots import JOBS_VARIABLE
 from tasks.split.lesions import COLUMNS
 
@@ -85,26 +87,9 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def named(row: dict[str, str]) -> tuple[str, str]:
-    return row["image_1"], row["image_2"]
-
-
-def test_turned_and_mirrored_images_are_found_and_no_others(
+def test_turned_and_mirrored_images_are_found_no_others_and_what_people_wrote_stays(
     project: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    same_lesion(look_only=False)
-    found = rows()
-    assert [named(row) for row in found] == [("I03", "I30"), ("I08", "I31")]
-    assert [(row["lesion_1"], row["lesion_2"]) for row in found] == [("L03", "L30"), ("L08", "L31")]
-    assert {row[column] for row in found for column in ("verdict", "joined", "note")} == {""}
-    assert min(int(row["inliers"]) for row in found) >= 20
-    assert f"{PAIRS}: 2 new pairs" in capsys.readouterr().out
-    page = SHEET.read_text()
-    assert page.count("data:image/jpeg") == 6
-    assert page.count("verdict: none yet") == 2
-
-
-def test_what_people_wrote_stays_and_a_pair_of_theirs_is_measured(project: pd.DataFrame) -> None:
     lines = [
         "I30,I03,L30,L03,,same,not yet,by hand",
         "X1,X2,A,B,9,same,,elsewhere",
@@ -113,30 +98,79 @@ def test_what_people_wrote_stays_and_a_pair_of_theirs_is_measured(project: pd.Da
     with PAIRS.open("a") as file:
         file.write("\n".join([*lines, ""]))
     same_lesion(look_only=False)
-    found = {named(row): list(row.values())[2:] for row in rows()}
-    assert len(found) == 4
-    *lesions, inliers, verdict, joined, note = found["I30", "I03"]
-    assert int(inliers) >= 20
-    assert [*lesions, verdict, joined, note] == ["L30", "L03", "same", "not yet", "by hand"]
-    assert int(found["I00", "I01"][2]) < LEAST
-    assert found["X1", "X2"] == ["A", "B", "9", "same", "", "elsewhere"]
+    found = {(row["image_1"], row["image_2"]): list(row.values())[2:] for row in rows()}
+    inliers = {images: int(row[2]) for images, row in found.items()}
+    assert min(inliers["I30", "I03"], inliers["I08", "I31"]) >= 20
+    assert inliers["I00", "I01"] < LEAST
+    for row in found.values():
+        del row[2]
+    assert found == {
+        ("I00", "I01"): ["L00", "L01", "different", "", ""],
+        ("I08", "I31"): ["L08", "L31", "", "", ""],
+        ("I30", "I03"): ["L30", "L03", "same", "not yet", "by hand"],
+        ("X1", "X2"): ["A", "B", "same", "", "elsewhere"],
+    }
+    said = capsys.readouterr()
+    assert "| 20 | 0 |  | 1 | 0 | 1 |" in said.out.splitlines()
+    assert f"{PAIRS}: 1 new pairs" in said.out.splitlines()
+    kinds = ("", "mirrored ")
+    steps = ["keypoints", *(k + what for k in kinds for what in ("cells", "candidates", "pairs"))]
+    assert [step for step in steps if f"same_lesion: {step}: 100%" not in said.err] == []
     once = PAIRS.read_bytes()
     same_lesion(look_only=True)
     assert PAIRS.read_bytes() == once
-    assert SHEET.read_text().count("data:image/jpeg") == 9
+    page = SHEET.read_text()
+    assert page.count("data:image/jpeg") == 9
+    assert page.count("verdict: none yet") == 1
 
 
-def test_known_pairs_tell_how_far_the_search_reaches(
-    project: pd.DataFrame, capsys: pytest.CaptureFixture[str]
-) -> None:
-    project.loc[30, "lesion_id"] = "L03"
-    project.loc[5, "lesion_id"] = "L04"
-    project.to_csv(TABLE, index=False)
-    same_lesion(look_only=False)
-    assert "of 2 pairs of images with one lesion id, 1 (50%) would be found" in (
-        capsys.readouterr().out
-    )
-    assert [named(row) for row in rows()] == [("I08", "I31")]
+IMAGES = pd.DataFrame(
+    {
+        "image_id": list("abcdef"),
+        "lesion_id": ["A", "A", "A", "D", "E", "F"],
+        "dx": "nv",
+        "age": ["40", "40", "40", "40", "50", ""],
+        "sex": "male",
+        "localization": "back",
+    }
+)
+
+
+def compared(*pairs: tuple[str, int]) -> pd.DataFrame:
+    """As `search` returns it, of `("ab", keypoints that agree)`."""
+    first, second = ([IMAGES.index[IMAGES["image_id"] == ids[n]][0] for ids, _ in pairs]
+                     for n in (0, 1))  # fmt: skip
+    return pd.DataFrame({"first": first, "second": second, "inliers": [n for _, n in pairs]})
+
+
+NONE = pd.DataFrame(columns=list(COLUMNS), dtype=str)
+
+
+def test_the_best_pair_of_two_lesions_is_kept_from_5_keypoints_if_alike_else_from_8() -> None:
+    pairs = compared(("ab", 50), ("ad", 5), ("bd", 7), ("ae", 7), ("be", 8), ("af", 7), ("ef", 4))
+    found = merged(NONE, pairs, IMAGES)
+    assert found[["image_1", "image_2", "inliers"]].to_numpy().tolist() == [
+        ["b", "d", "7"],
+        ["b", "e", "8"],
+    ]
+
+
+def test_known_pairs_and_verdicts_tell_how_far_the_search_reaches() -> None:
+    pairs = compared(("ab", 30), ("ac", 8), ("ad", 20), ("ae", 9), ("af", 10))
+    found = merged(NONE, pairs, IMAGES).assign(verdict=["same", "different", ""])
+    table = reach(pairs, found, IMAGES).splitlines()
+    assert table[0].startswith("| keypoints, at least | of 3 pairs of images with one lesion id |")
+    assert table[2:] == [
+        "| 5 | 2 | 67% | 1 | 1 | 1 |",
+        "| 6 | 2 | 67% | 1 | 1 | 1 |",
+        "| 7 | 2 | 67% | 1 | 1 | 1 |",
+        "| 8 | 2 | 67% | 1 | 1 | 1 |",
+        "| 9 | 1 | 33% | 1 | 1 | 1 |",
+        "| 10 | 1 | 33% | 1 | 0 | 1 |",
+        "| 15 | 1 | 33% | 1 | 0 | 0 |",
+        "| 20 | 1 | 33% | 1 | 0 | 0 |",
+        "| 30 | 1 | 33% | 0 | 0 | 0 |",
+    ]
 
 
 def test_an_image_that_is_not_there_ends_it_before_the_search(project: pd.DataFrame) -> None:
@@ -150,3 +184,9 @@ def test_a_data_set_that_is_not_prepared(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"images\.csv is missing: `dvc repro preprocess`"):
         same_lesion(look_only=False)
+
+
+def test_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(UserError, match=r"OpenCV cannot be loaded \(.*cv2.*\): `pip install '"):
+        detect([])
