@@ -55,8 +55,8 @@ def main(
 ) -> None:
     """Find pairs of images that show one lesion under two lesion ids.
 
-    Adds them to data/same_lesion.csv and draws explanations/same_lesion.html, for a person to look
-    at: see docs/same_lesion.md. Needs the extra `same-lesion` (OpenCV).
+    Adds them to data/same_lesion.csv and draws them on a page, for a person
+    to look at: docs/same_lesion.md. Needs OpenCV, the extra `same-lesion`.
     """
     with told("same_lesion"):
         same_lesion(look_only)

@@ -80,9 +80,9 @@ def fit(one: NDArray[np.float32], other: NDArray[np.float32]) -> Agreement:
         inside = abs(turn * z + shift - w) < CLOSE
     if not 1 / LARGEST < abs(turn) < LARGEST:
         return Agreement(0)
-    return Agreement(min(places(z[inside]), places(w[inside])), turn, shift)
+    return Agreement(min(distinct(z[inside]), distinct(w[inside])), turn, shift)
 
 
-def places(z: NDArray[np.complex128]) -> int:
+def distinct(z: NDArray[np.complex128]) -> int:
     """Count the different places of points: one place may have keypoints of several directions."""
     return len(np.unique(np.round(z)))
