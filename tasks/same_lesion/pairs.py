@@ -79,9 +79,13 @@ def reach(compared: pd.DataFrame, pairs: pd.DataFrame, images: pd.DataFrame) -> 
     for least in SHOWN:
         found = int((one["inliers"] >= least).sum())
         verdicts = here["verdict"][here["inliers"].astype(int) >= least]
-        said = [str((verdicts == verdict).sum()) for verdict in (SAME, DIFFERENT, "")]
-        share = f"{found / known:.0%}" if known else ""
-        lines.append([str(least), str(found), share, *said])
+        same, different, none = (int((verdicts == word).sum()) for word in (SAME, DIFFERENT, ""))
+        counts = [found, share(found, known), same, different, share(same, same + different), none]
+        lines.append([str(value) for value in (least, *counts)])
     known_found = f"of {known} pairs of images with one lesion id"
-    two = ("pairs with two ids: same", "different", "no verdict")
-    return markdown(["keypoints, at least", known_found, "share", *two], lines)
+    two = ("pairs with two ids: same", "different", "precision", "no verdict")
+    return markdown(["keypoints, at least", known_found, "recall", *two], lines)
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else ""

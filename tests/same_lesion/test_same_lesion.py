@@ -113,7 +113,7 @@ def test_turned_and_mirrored_images_are_found_no_others_and_what_people_wrote_st
         ("X1", "X2"): ["A", "B", "same", "", "elsewhere"],
     }
     said = capsys.readouterr()
-    assert "| 20 | 0 |  | 1 | 0 | 1 |" in said.out.splitlines()
+    assert "| 20 | 0 |  | 1 | 0 | 100% | 1 |" in said.out.splitlines()
     assert f"{PAIRS}: 1 new pairs" in said.out.splitlines()
     kinds = ("", "mirrored ")
     steps = ["keypoints", *(k + what for k in kinds for what in ("cells", "candidates", "pairs"))]
@@ -163,15 +163,15 @@ def test_known_pairs_and_verdicts_tell_how_far_the_search_reaches() -> None:
     table = reach(pairs, found, IMAGES).splitlines()
     assert table[0].startswith("| keypoints, at least | of 3 pairs of images with one lesion id |")
     assert table[2:] == [
-        "| 5 | 2 | 67% | 1 | 1 | 1 |",
-        "| 6 | 2 | 67% | 1 | 1 | 1 |",
-        "| 7 | 2 | 67% | 1 | 1 | 1 |",
-        "| 8 | 2 | 67% | 1 | 1 | 1 |",
-        "| 9 | 1 | 33% | 1 | 1 | 1 |",
-        "| 10 | 1 | 33% | 1 | 0 | 1 |",
-        "| 15 | 1 | 33% | 1 | 0 | 0 |",
-        "| 20 | 1 | 33% | 1 | 0 | 0 |",
-        "| 30 | 1 | 33% | 0 | 0 | 0 |",
+        "| 5 | 2 | 67% | 1 | 1 | 50% | 1 |",
+        "| 6 | 2 | 67% | 1 | 1 | 50% | 1 |",
+        "| 7 | 2 | 67% | 1 | 1 | 50% | 1 |",
+        "| 8 | 2 | 67% | 1 | 1 | 50% | 1 |",
+        "| 9 | 1 | 33% | 1 | 1 | 50% | 1 |",
+        "| 10 | 1 | 33% | 1 | 0 | 100% | 1 |",
+        "| 15 | 1 | 33% | 1 | 0 | 100% | 0 |",
+        "| 20 | 1 | 33% | 1 | 0 | 100% | 0 |",
+        "| 30 | 1 | 33% | 0 | 0 |  | 0 |",
     ]
 
 
