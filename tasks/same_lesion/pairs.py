@@ -65,8 +65,8 @@ def lesions(pairs: pd.DataFrame) -> "pd.Series[Any]":
 def reach(compared: pd.DataFrame, pairs: pd.DataFrame, images: pd.DataFrame) -> str:
     """Return a Markdown table of how far the search reaches, by the keypoints asked for.
 
-    The pairs of images with one lesion id say what share of such pairs it finds; what people say of
-    pairs with two ids, how many of those it finds are right.
+    The pairs of images with one lesion id tell its recall; what people say of those of the file,
+    its precision.
 
     compared, images: as of `merged`; pairs: what it returns.
     """
@@ -83,7 +83,7 @@ def reach(compared: pd.DataFrame, pairs: pd.DataFrame, images: pd.DataFrame) -> 
         counts = [found, share(found, known), same, different, share(same, same + different), none]
         lines.append([str(value) for value in (least, *counts)])
     known_found = f"of {known} pairs of images with one lesion id"
-    two = ("pairs with two ids: same", "different", "precision", "no verdict")
+    two = ("pairs in the file: same", "different", "precision", "no verdict")
     return markdown(["keypoints, at least", known_found, "recall", *two], lines)
 
 
