@@ -11,7 +11,14 @@ from tasks.cache import cached
 from tasks.classes import CLASSES, TEST, TRAIN
 from tasks.evaluate.difference import Row, correct, difference, paired_difference
 from tasks.evaluate.metrics import METRICS, folds_bootstrapped, runs_bootstrapped, scores
-from tasks.evaluate.predictions import ENSEMBLE, Predictions, asked_without, read_predictions
+from tasks.evaluate.predictions import (
+    ENSEMBLE,
+    Predictions,
+    asked_without,
+    read_metadata,
+    read_predictions,
+)
+from tasks.evaluate.slices import MIN_LESIONS
 from tasks.infer.record import WITHHELD
 from tasks.oversample.variant import read_variant
 from tasks.report.tables import (
@@ -58,11 +65,18 @@ def write_tables(
     tests = {name: read_predictions(path, TEST) for name, path in predictions.items()}
     runs = {name: run_scores(test) for name, test in tests.items()}
     names = {(model, sampling, split): name for model, sampling, split, name in of_paper}
-    gaps = {
-        (model, sampling): gap(tests[honest], tests[name], resamples, seed)
-        for (model, sampling, split), name in names.items()
-        if split == "image" and (honest := names.get((model, sampling, "lesion")))
-    }
+    gaps: dict[tuple[str, str, str], Changes] = {}
+    for (model, sampling, split), name in names.items():
+        honest = names.get((model, sampling, "lesion"))
+        if split == "image" and honest:
+            by_lesion, by_image = tests[honest], tests[name]
+            gaps[model, sampling, "all"] = gap(by_lesion, by_image, resamples, seed)
+            by_lesion = several_images(by_lesion, predictions[honest])
+            by_image = several_images(by_image, predictions[name])
+            if min(len(np.unique(side.lesions)) for side in (by_lesion, by_image)) >= MIN_LESIONS:
+                gaps[model, sampling, "with several images"] = gap(
+                    by_lesion, by_image, resamples, seed
+                )
     judge_together(gaps.values())
     parts = [
         tables(
@@ -105,6 +119,14 @@ def gap(by_lesion: Predictions, by_image: Predictions, resamples: int, seed: int
     """By image minus by lesion, in each of METRICS."""
     old, new = folds_bootstrapped(by_lesion, by_image, resamples, seed)
     return {metric: difference(old[metric], new[metric]) for metric in METRICS}
+
+
+def several_images(test: Predictions, path: Path) -> Predictions:
+    """The part of a test fold that can leak: lesions of which the data set has several images.
+
+    path: what `test` was read from.
+    """
+    return test.part((read_metadata(path, TEST)["lesion_images"] > 1).to_numpy())
 
 
 def gain(withheld: Predictions, given: Predictions, resamples: int, seed: int) -> Changes:

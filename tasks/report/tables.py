@@ -43,6 +43,9 @@ DIFFERENCES = (
 # metrics of each of its runs, a row a run.
 Found = Mapping[tuple[str, str, str], Mapping[str, Any]]
 Runs = Mapping[tuple[str, str, str], pd.DataFrame]
+# Rows of a table of differences: what names each, and for each metric what
+# tasks.evaluate.difference says of it.
+Rows = Mapping[tuple[str, ...], Mapping[str, Mapping[str, Any]]]
 
 
 def interval(
@@ -154,33 +157,38 @@ def tables(found: Found, runs: Runs) -> str:
     )
 
 
-def gap_table(gaps: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]) -> str:
-    """How much better a split by image makes an experiment look. gaps: by (model, sampling)."""
-    rows = {
-        f"{model}, {SAMPLING_NAMES.get(sampling, sampling)}": gap
-        for (model, sampling), gap in gaps.items()
+def gap_table(gaps: Mapping[tuple[str, str, str], Mapping[str, Mapping[str, Any]]]) -> str:
+    """How much better a split by image makes an experiment look.
+
+    gaps: by model, sampling and whose images.
+    """
+    rows: Rows = {
+        (f"{model}, {SAMPLING_NAMES.get(sampling, sampling)}", whose): gap
+        for (model, sampling, whose), gap in gaps.items()
     }
     return (
-        f"### What leaks: by image minus by lesion\n\n{changes(rows)}\n\n{DIFFERENCES} They speak "
-        "of these two splits; another split by lesion would move the numbers too."
+        f"### What leaks: by image minus by lesion\n\n{changes(rows, '', 'lesions')}\n\n"
+        "Only a lesion with several images can stand on both sides of a split; where all are "
+        f"counted, those with one image dilute the gap. {DIFFERENCES} They speak of these two "
+        "splits; another split by lesion would move the numbers too."
     )
 
 
 def withheld_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """What the models that take clinical columns gain by them. found: by experiment."""
+    rows: Rows = {(name,): gain for name, gain in found.items()}
     return (
         "### What clinical columns give: with them minus withheld, of the same models\n\n"
-        f"{changes(found)}\n\n{DIFFERENCES}"
+        f"{changes(rows, '')}\n\n{DIFFERENCES}"
     )
 
 
-def changes(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """A Markdown table of differences in SHOWN_CHANGES, a row for each name."""
-    header = ["", *(METRIC_NAMES[metric] for metric in SHOWN_CHANGES)]
+def changes(rows: Rows, *header: str) -> str:
+    """A Markdown table of differences in SHOWN_CHANGES; header: of what names a row."""
     lines = [
-        [name, *(change(row[metric]) for metric in SHOWN_CHANGES)] for name, row in rows.items()
+        [*names, *(change(row[metric]) for metric in SHOWN_CHANGES)] for names, row in rows.items()
     ]
-    return markdown(header, lines)
+    return markdown([*header, *(METRIC_NAMES[metric] for metric in SHOWN_CHANGES)], lines)
 
 
 def bound_row() -> tuple[str, str, str, str]:
