@@ -3,5 +3,6 @@
     python -m benchmarks [NAME...]    # or: make bench
 
 Each module with a function `rows` is a benchmark and runs alone too: `python -m benchmarks.NAME`.
-`benchmarks.differences` is another thing: it measures a test, and writes docs/differences.md.
+`benchmarks.differences` and `benchmarks.intervals` are another thing: they measure how often tests
+and intervals are right, and write docs/differences.md and docs/intervals.md.
 """
