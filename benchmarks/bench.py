@@ -28,9 +28,7 @@ LESIONS = 120
 FOLDS: dict[str, Any] = {
     "pairs": Path(__file__).parent.parent / "data/same_lesion.csv",
     "protocol": "lesion",
-    "validation": 0.1,
-    "test": 0.2,
-    "seed": 0,
+    "settings": {"validation": 0.1, "test": 0.2, "seed": 0},
 }
 
 
@@ -113,6 +111,7 @@ def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict
     """Arguments of `tasks.train.fit.fit` with the settings of params.yaml."""
     return {
         **data.paths(),
+        "part": 0,
         "out": out,
         "model": f"tasks.train.models.{network}:build",
         "network": {},

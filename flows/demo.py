@@ -38,7 +38,7 @@ def changes(params: Path) -> dict[str, Any]:
     return {
         "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
         "embed": all_but(params, "embed", "lite0"),
-        "oversample": all_but(params, "oversample", "none", "smote", "augment", "weights-root"),
+        "oversample": all_but(params, "oversample", "none", "smote", "augment", "weights"),
         "train": {"runs": 2, "epochs": 6},
         "tune": {"trials": 2, "epochs": 2},
         "finetune": {"runs": 2, "epochs": 2},

@@ -36,7 +36,7 @@ PICTURES = Path("explanations")
 def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
-    models = trained(experiment, settings.experiments)
+    models = trained(experiment, settings.splits())
     source = settings.download.location
     record, with_masks = record_folder(source), first_with(SEGMENTATIONS, source)
     if with_masks is None:

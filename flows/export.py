@@ -29,7 +29,7 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
     there.
     """
     settings = load()
-    models = trained(experiment, settings.experiments)
+    models = trained(experiment, settings.splits())
     target, about = folder / "model.onnx", folder / "README.md"
     if about.exists() and not target.exists():
         raise UserError(f"{about} is there, and of something else: name another --folder")

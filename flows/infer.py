@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.stage import run
 from tasks.cache import place_together
+from tasks.folds import count_parts, read_split
 from tasks.infer.experiment import collect_histories, infer_experiment
 from tasks.progress import Bar
 from tasks.settings import Settings
@@ -22,10 +23,11 @@ PREDICTIONS = Path("predictions")
 def infer(settings: Settings, experiment: str) -> None:
     """`predictions/<experiment>.parquet`, and the runs' histories: what git keeps of models."""
     setup = settings.experiments[experiment]
-    runs = settings.training(experiment).runs
-    models = [Path("models") / experiment / f"seed-{seed}" for seed in range(runs)]
-    with Bar(f"infer {experiment}", runs, "run") as bar:
-        part = bar.part(runs)
+    split = Path(f"data/splits/{setup.split}.csv")
+    count = settings.training(experiment).runs * count_parts(read_split(split))
+    models = [Path("models") / experiment / f"seed-{seed}" for seed in range(count)]
+    with Bar(f"infer {experiment}", count, "model") as bar:
+        part = bar.part(count)
         predictions = infer_experiment.submit(
             PREDICTIONS,
             label=f"infer {experiment}",
@@ -34,7 +36,7 @@ def infer(settings: Settings, experiment: str) -> None:
             models=[folder / "model.keras" for folder in models],
             images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
-            split=Path(f"data/splits/{setup.split}.csv"),
+            split=split,
         )
         predictions.waited()
         part.end()
@@ -48,7 +50,7 @@ def infer(settings: Settings, experiment: str) -> None:
 
 
 def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
-    """Predict the validation and the test fold with every run's model."""
+    """Predict the validation and the test fold with every model."""
     run(infer, experiment=experiment)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.config import Config
+from dvc.dependency import ParamsDependency
 from dvc.dvcfile import load_file
 from dvc.lock import LockBase, make_lock
 from dvc.output import Output
@@ -39,10 +40,9 @@ def params_of(address: str | None) -> list[str]:
     """
     if address is None:
         return []
-    name, _, item = address.partition("@")
-    stage = YAML(typ="safe").load(DAG)["stages"][name]
-    keys = stage.get("do", stage).get("params", [])
-    return [key.replace("${key}", item).replace("${item}", item) for key in keys]
+    with stages_of_dvc() as stages:
+        params = [dep for dep in stages[address].deps if isinstance(dep, ParamsDependency)]
+    return [key for dep in params for key in dep.params]
 
 
 def values_of(keys: Iterable[str]) -> list[Any]:

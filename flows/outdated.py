@@ -150,14 +150,17 @@ class Look:
         whole = outs[0]
         if whole.fs_path == dep.fs_path:
             return whole.hash_info
+        files = {out.def_path: dict(files_of(out)) for out in outs}
+        if not all(files.values()):
+            # Without a folder's list, from DVC's cache, nobody can say that a part of it changed.
+            return dep.hash_info
         if len(whole.fs_path) < len(dep.fs_path):
-            files = dict(files_of(whole))
-            # Without the folder's list, from DVC's cache, nobody can say that a part of it changed.
-            value = files.get(Path(dep.def_path)) if files else dep.hash_info.value
-            return HashInfo(dep.hash_info.name, value)
+            return HashInfo(dep.hash_info.name, files[whole.def_path].get(Path(dep.def_path)))
         folder = Tree()
-        for out in outs:
-            folder.add(Path(out.fs_path).relative_to(dep.fs_path).parts, None, out.hash_info)
+        for found in files.values():
+            for path, value in found.items():
+                place = path.relative_to(dep.def_path).parts
+                folder.add(place, None, HashInfo(whole.hash_info.name, value))
         folder.digest()
         return folder.hash_info
 

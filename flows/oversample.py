@@ -1,6 +1,6 @@
-"""Stage `oversample`: what one sampler adds to the training fold of each protocol.
+"""Stage `oversample`: what an experiment's sampler adds to its training fold.
 
-python -m flows.oversample SAMPLING
+python -m flows.oversample EXPERIMENT
 """
 
 from pathlib import Path
@@ -9,37 +9,39 @@ from typing import Annotated
 import typer
 from prefect import flow
 
-from flows.split import Protocol
 from flows.stage import run
-from tasks.cache import place_together
+from tasks.cache import leave_only, place_together
+from tasks.folds import count_parts, read_split
 from tasks.oversample.fold import oversample_fold
 from tasks.settings import Settings
 
 
-@flow(name="oversample", flow_run_name="oversample {sampling}")
-def oversample(settings: Settings, sampling: str) -> None:
-    """`data/oversampled/<protocol>-<sampling>.npz` for both protocols."""
-    variant = settings.oversample[sampling]
+@flow(name="oversample", flow_run_name="oversample {experiment}")
+def oversample(settings: Settings, experiment: str) -> None:
+    """`data/oversampled/<experiment>/part-<n>.npz`, one for each part of the split."""
+    setup = settings.experiments[experiment]
+    split = Path(f"data/splits/{setup.split}.csv")
+    out = Path("data/oversampled") / experiment
     waiting = [
         oversample_fold.submit(
-            Path("data/oversampled"),
-            label=f"{sampling}, by {protocol}",
-            images=Path("data") / variant.input / "images.npy",
+            out,
+            label=f"{setup.sampling} for {experiment}, part {part}",
+            images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
-            split=Path(f"data/splits/{protocol}.csv"),
-            sampler=f"tasks.oversample.samplers.{variant.sampler}:sample",
-            settings=dict(variant.model_extra or {}),
-            protocol=str(protocol),
-            sampling=sampling,
+            split=split,
+            part=part,
+            sampler=f"tasks.oversample.samplers.{setup.sampling}:sample",
+            settings=settings.sampling(experiment),
         )
-        for protocol in Protocol
+        for part in range(count_parts(read_split(split)))
     ]
     place_together(waiting)
+    leave_only(out, [name for piece in waiting for name in piece.products])
 
 
-def main(sampling: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
-    """Balance the training folds by one sampler."""
-    run(oversample, sampling=sampling)
+def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:
+    """Balance the training fold of one experiment."""
+    run(oversample, experiment=experiment)
 
 
 if __name__ == "__main__":

@@ -92,9 +92,8 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
 
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
-    split = Path(f"data/splits/{settings.experiments[experiment].split}.csv")
     record = record_folder(settings.download.location)
-    return mistakes(Path(f"predictions/{experiment}.parquet"), record, split, count)
+    return mistakes(Path(f"predictions/{experiment}.parquet"), record, count)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,14 @@ import typer
 from flows.errors import told
 from flows.inputs import refuse_older_metrics
 from tasks.cache import named
+from tasks.classes import LESION
 from tasks.clinical import SITES, clinical_codes
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
 from tasks.predict.apart import predict_apart
 from tasks.predict.images import Source, find_all, passed_over
 from tasks.predict.locate import (
+    MEASURES_ONLY,
     PLACES,
     REMEDY,
     best,
@@ -62,8 +64,8 @@ def choose(clinical: bool) -> str:
     for place in PLACES:
         if not (place / "params.yaml").exists():
             continue
-        experiments = load(place / "params.yaml").experiments
-        by_lesion = [name for name, setup in experiments.items() if setup.split == "lesion"]
+        splits = load(place / "params.yaml").splits()
+        by_lesion = [name for name, split in splits.items() if split == LESION]
         if name := best(place, by_lesion, clinical=clinical):
             return str(place / "models" / name)
     raise UserError(f"no experiment has a model here: {REMEDY.format(name='optimized')}")
@@ -81,6 +83,8 @@ def known(models: list[Path], clinical: bool) -> Operation:
     metrics = read_metrics(project, experiment)
     if metrics:
         refuse_older_metrics(project, experiment)
+    if metrics.get("parts", 1) > 1:
+        raise UserError(MEASURES_ONLY.format(name=experiment))
     return operation(experiment, metrics, seeds, clinical=clinical)
 
 

@@ -10,9 +10,9 @@ import typer
 from prefect import flow
 
 from flows.evaluate import DETAILS
-from flows.split import Protocol
 from flows.stage import run
 from tasks.cache import Pending, leave_only, place_together
+from tasks.classes import CROSSVAL
 from tasks.report.collect import write_classes, write_tables
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.report.ranking import rank_experiments
@@ -26,16 +26,15 @@ OVERSAMPLED = Path("data/oversampled")
 @flow(name="report")
 def report(settings: Settings) -> None:
     """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
-    variants = {
-        protocol: {
-            sampling: OVERSAMPLED / f"{protocol}-{sampling}.npz" for sampling in settings.oversample
-        }
-        for protocol in Protocol
-    }
+    variants: dict[str, dict[str, Path]] = {}
+    for name, setup in settings.experiments.items():
+        if setup.split != CROSSVAL:
+            made = OVERSAMPLED / name / "part-0.npz"
+            variants.setdefault(setup.split, {}).setdefault(setup.sampling, made)
     classes = write_classes.submit(
         REPORTS,
         label="class distribution",
-        splits={protocol: Path(f"data/splits/{protocol}.csv") for protocol in Protocol},
+        splits={split: Path(f"data/splits/{split}.csv") for split in variants},
         variants=variants,
     )
     counted = classes.in_store("classes.csv")
@@ -57,8 +56,8 @@ def report(settings: Settings) -> None:
     figures = [counts, networks, runs]
     place_together([*tables(settings), classes, *figures])
     leave_only(FIGURES, [name for piece in figures for name in piece.products])
-    # Of a variant that params.yaml no longer has, dvc.lock would record what no clone has.
-    leave_only(OVERSAMPLED, [path.name for paths in variants.values() for path in paths.values()])
+    # Of an experiment that params.yaml no longer has, dvc.lock would record what no clone has.
+    leave_only(OVERSAMPLED, settings.experiments)
 
 
 def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:
@@ -72,7 +71,7 @@ def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, 
 
 def tables(settings: Settings) -> list[Pending]:
     """`tables.md`, `experiments.md` and `ranking.csv`: what predictions and metrics suffice for."""
-    splits = [(name, experiment.split) for name, experiment in settings.experiments.items()]
+    splits = list(settings.splits().items())
     predictions = {name: Path("predictions") / f"{name}.parquet" for name, _ in splits}
     bootstrap: dict[str, Any] = {
         "resamples": settings.evaluate.resamples,
@@ -83,6 +82,7 @@ def tables(settings: Settings) -> list[Pending]:
         label="tables",
         splits=splits,
         of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
+        crossvalidated=settings.crossvalidated(),
         metrics={name: DETAILS / f"{name}.json" for name, _ in splits},
         predictions=predictions,
         **bootstrap,

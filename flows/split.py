@@ -1,4 +1,4 @@
-"""Stage `split`: assign every image to train, validation or test.
+"""Stage `split`: assign every image to a fold.
 
 python -m flows.split PROTOCOL
 """
@@ -10,6 +10,7 @@ import typer
 from prefect import flow
 
 from flows.stage import run
+from tasks.classes import CROSSVAL
 from tasks.settings import Settings
 from tasks.split.folds import split_images
 
@@ -17,23 +18,25 @@ from tasks.split.folds import split_images
 @flow(name="split", flow_run_name="split {protocol}")
 def split(settings: Settings, protocol: str) -> None:
     """`data/splits/<protocol>.csv`, a row an image."""
+    if protocol == CROSSVAL:
+        own = settings.crossval.model_dump()
+    else:
+        own = settings.split.model_dump(exclude={"train"})
     split_images.submit(
         Path("data/splits"),
         label=protocol,
         table=Path("data/prepared/images.csv"),
         pairs=Path("data/same_lesion.csv"),
         protocol=protocol,
-        validation=settings.split.validation,
-        test=settings.split.test,
-        seed=settings.split.seed,
+        settings=own,
     )()
 
 
-Protocol = StrEnum("Protocol", ["lesion", "image"])
+Protocol = StrEnum("Protocol", ["lesion", "image", "crossval"])
 
 
 def main(protocol: Protocol) -> None:
-    """Split by lesion, or by image as the paper did."""
+    """Split by lesion, by image as the paper did, or into the folds of a cross-validation."""
     run(split, protocol=str(protocol))
 
 

@@ -54,11 +54,10 @@ def run(flow: Flow[..., Any], **arguments: str) -> None:
 
 
 def refuse_unknown(settings: Settings, arguments: Mapping[str, str]) -> None:
-    """Raise UserError for an experiment or a sampling that params.yaml does not have."""
+    """Raise UserError for an experiment or an embedding that params.yaml does not have."""
     names = {
         "experiment": list(settings.experiments),
         "name": list(settings.embed),
-        "sampling": list(settings.oversample),
     }
     for kind, name in arguments.items():
         if name not in names.get(kind, [name]):

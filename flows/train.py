@@ -1,4 +1,4 @@
-"""Stage `train`: fit `runs` models of one experiment, one a seed, side by side.
+"""Stage `train`: fit the models of one experiment, one a seed, side by side.
 
 python -m flows.train EXPERIMENT
 """
@@ -15,6 +15,7 @@ from flows.stage import run
 from tasks.cache import CachedTask, Pending, leave_only
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
+from tasks.folds import count_parts, read_split
 from tasks.oversample.variant import Added, read_variant
 from tasks.progress import Bar, Part
 from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings, takes_clinical
@@ -24,34 +25,38 @@ from tasks.train.seed import train_seed
 
 @flow(name="train", flow_run_name="train {experiment}")
 def train(settings: Settings, experiment: str) -> None:
-    """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`."""
+    """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`.
+
+    There are `runs` of each part of the split, the parts of the first run first.
+    """
     setup = settings.experiments[experiment]
     training = settings.training(experiment, tuned(setup.model))
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
-    seeds = {f"seed-{seed}": seed for seed in range(training.runs)}
-    variant = Path(f"data/oversampled/{setup.split}-{setup.sampling}.npz")
-    added = read_variant(variant)
-    check_input(setup, settings.oversample[setup.sampling].input, added)
-    check_clinical(setup.model, added)
+    split = Path(f"data/splits/{setup.split}.csv")
+    parts = count_parts(read_split(split))
+    variants = [Path(f"data/oversampled/{experiment}/part-{part}.npz") for part in range(parts)]
+    check_clinical(setup.model, read_variant(variants[0]))
+    seeds = {f"seed-{seed}": seed for seed in range(training.runs * parts)}
     fit_seed, own = recipe(settings, setup)
-    with Bar(f"train {experiment}", training.runs * training.epochs, "epoch") as bar:
-        parts = [bar.part(training.epochs) for _ in seeds]
+    with Bar(f"train {experiment}", len(seeds) * training.epochs, "epoch") as bar:
+        progress = [bar.part(training.epochs) for _ in seeds]
         waiting = [
             fit_seed.submit(
                 folder / name,
                 label=f"{experiment}, seed {seed}",
                 aside={"seconds.json": seconds / f"{name}.json"},
-                unkeyed={"report": part.one},
+                unkeyed={"report": of_seed.one},
                 images=Path("data") / setup.input / "images.npy",
                 table=Path("data/prepared/images.csv"),
-                split=Path(f"data/splits/{setup.split}.csv"),
-                variant=variant,
+                split=split,
+                part=seed % parts,
+                variant=variants[seed % parts],
                 seed=seed,
                 **{**training.model_dump(exclude={"runs"}), **own},
             )
-            for (name, seed), part in zip(seeds.items(), parts, strict=True)
+            for (name, seed), of_seed in zip(seeds.items(), progress, strict=True)
         ]
-        wait_for_all(experiment, waiting, parts)
+        wait_for_all(experiment, waiting, progress)
         for name, finish in zip(seeds, waiting, strict=True):
             leave_only(folder / name, finish())
     leave_only(folder, seeds)
@@ -75,16 +80,6 @@ def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Pa
         sound = len(waiting) - len(said)
         said.append(f"{sound} of {len(waiting)} seeds are finished and kept for the next run")
         raise UserError("\n".join(said))
-
-
-def check_input(setup: Experiment, input: str, added: Added) -> None:
-    """Raise UserError where the sampling adds images of another input than the experiment's."""
-    if input != setup.input and len(added.rows) + len(added.images):
-        raise UserError(
-            f"the sampling {setup.sampling} adds images of the input {input}, and the experiment "
-            f"sees {setup.input}: add a line under oversample with the same sampler and "
-            f"`input: {setup.input}`, and name that one"
-        )
 
 
 def check_clinical(model: str, added: Added) -> None:

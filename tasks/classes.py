@@ -1,4 +1,4 @@
-"""The seven diagnoses of HAM10000 and the three folds, in the one order used everywhere."""
+"""The seven diagnoses of HAM10000, the three folds, the ways to split: one order everywhere."""
 
 CLASSES: tuple[str, ...] = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 """Alphabetical, as scikit-learn sorts labels: column k of every probability array is CLASSES[k]."""
@@ -14,3 +14,5 @@ CLASS_NAMES: dict[str, str] = {
 }
 
 TRAIN, VALIDATION, TEST = FOLDS = ("train", "validation", "test")
+
+LESION, IMAGE, CROSSVAL = "lesion", "image", "crossval"

@@ -1,4 +1,9 @@
-"""The images of each fold: what oversampling, training and evaluation read."""
+"""The images of each fold: what oversampling, training and evaluation read.
+
+A split by lesion or by image has one part: a training, a validation and a test fold. A crossval has
+as many parts as folds: of part p, fold p is the test fold, the next one is the validation fold, and
+the others are for training. Each image is once in a test fold, and once in a validation fold.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
+from tasks.classes import CLASSES, FOLDS, TEST, TRAIN, VALIDATION
 from tasks.clinical import read_clinical
 
 
@@ -26,7 +31,32 @@ class Fold:
     rows: pd.DataFrame
 
 
-def read_fold(images: Path, table: Path, split: Path, fold: str) -> Fold:
+def read_split(split: Path) -> pd.DataFrame:
+    """Read a CSV of `image_id`, `lesion_id`, `dx`, `fold`; all text, so that an id that looks like
+    a number stays what it is.
+    """
+    return pd.read_csv(split, dtype=str, keep_default_na=False)
+
+
+def count_parts(rows: pd.DataFrame) -> int:
+    """How many parts a split has. rows: of `read_split`."""
+    folds = rows["fold"].unique()
+    return 1 if set(folds) <= set(FOLDS) else len(folds)
+
+
+def folds_of(rows: pd.DataFrame, part: int) -> NDArray[np.str_]:
+    """TRAIN, VALIDATION or TEST for each image, (n,), in one part of a split.
+
+    rows: of `read_split`. part: from 0.
+    """
+    parts = count_parts(rows)
+    if parts == 1:
+        return rows["fold"].to_numpy(np.str_)
+    fold = rows["fold"].to_numpy(np.int64)
+    return np.select([fold == part, fold == (part + 1) % parts], [TEST, VALIDATION], TRAIN)
+
+
+def read_fold(images: Path, table: Path, split: Path, fold: str, part: int = 0) -> Fold:
     """Read one fold.
 
     Parameters
@@ -34,11 +64,11 @@ def read_fold(images: Path, table: Path, split: Path, fold: str) -> Fold:
     images: .npy with an image, or what a network made of it, in each position of its first axis,
         ordered by image_id.
     table: CSV of the metadata, a row an image in the same order.
-    split: CSV of `image_id`, `lesion_id`, `dx`, `fold`, likewise.
+    split: CSV of `read_split`, likewise.
+    part: of the split.
     """
-    # As text: an id that looks like a number stays what it is.
-    rows = pd.read_csv(split, dtype=str, keep_default_na=False)
-    chosen = np.flatnonzero(rows["fold"] == fold)
+    rows = read_split(split)
+    chosen = np.flatnonzero(folds_of(rows, part) == fold)
     labels = rows["dx"].map(CLASSES.index).to_numpy(np.int64)
     return Fold(
         images=np.load(images, mmap_mode="r")[chosen],

@@ -30,6 +30,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
+from tasks.classes import CROSSVAL, LESION
 from tasks.errors import UserError, unknown
 
 
@@ -73,6 +74,10 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 class SettingsError(UserError):
     """`params.yaml` asks for something that does not exist or cannot be."""
+
+
+OPEN = ConfigDict(extra="allow", strict=True, frozen=True)
+"""The same, but for keys that a sampler defines."""
 
 
 class Section(BaseModel):
@@ -137,6 +142,13 @@ class Split(Section):
         return self
 
 
+class Crossval(Section):
+    """The folds of a cross-validation: each is once the test fold, and once for validation."""
+
+    folds: Annotated[int, Field(ge=3, le=20)]
+    seed: Seed
+
+
 class Embed(Section):
     """A frozen network and the size, in pixels, at which it sees the images."""
 
@@ -170,16 +182,10 @@ class Train(Section):
     plateau: Plateau
 
 
-class Variant(Section):
-    """A variant of the training fold: a sampler, what it sees, and settings of its own.
+class Sampling(Section):
+    """Settings of a sampler: the keyword-only parameters of its `sample`."""
 
-    Its further keys are the keyword-only parameters of the sampler's `sample`.
-    """
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-
-    sampler: Annotated[str, known("sampler", SAMPLERS)]
-    input: str
+    model_config = OPEN
 
 
 class Finetune(Section):
@@ -206,15 +212,18 @@ class Tune(Section):
 
 
 class Experiment(Section):
-    """One experiment: a model, what it sees, a variant of the training fold, a way to split.
+    """One experiment: a model, what it sees, a sampler, a way to split.
 
     input: `prepared`, the pixels of `preprocess`, or `embedded/<name>`, what `embed.<name>` made.
+    Further keys are the sampler's, in place of those that its line under `oversample` gives.
     """
+
+    model_config = OPEN
 
     model: Annotated[str, known("model", MODELS)]
     input: str
     sampling: str
-    split: Literal["lesion", "image"]
+    split: Literal["lesion", "image", "crossval"]
     runs: Positive | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
@@ -239,8 +248,9 @@ class Settings(Section):
     download: Download
     preprocess: Preprocess
     split: Split
+    crossval: Crossval
     embed: dict[Name, Embed]
-    oversample: dict[Name, Variant]
+    oversample: dict[str, Sampling]
     train: Train
     tune: Tune
     finetune: Finetune
@@ -249,30 +259,41 @@ class Settings(Section):
 
     @field_validator("oversample")
     @classmethod
-    def variants_exist(
-        cls, variants: dict[str, Variant], info: ValidationInfo
-    ) -> dict[str, Variant]:
-        lines = [line for name in variants for line in sampler_faults(name, variants[name])]
-        refuse(lines + input_faults("oversample", variants, info.data.get("embed")))
-        return variants
+    def samplers_take_it(cls, samplings: dict[str, Sampling]) -> dict[str, Sampling]:
+        lines = []
+        for name, sampling in samplings.items():
+            if name in SAMPLERS:
+                lines += sampler_faults(f"oversample.{name}", name, sampling.model_extra or {})
+            else:
+                lines.append(f"oversample: {unknown('sampler', name, SAMPLERS)}")
+        refuse(lines)
+        return samplings
 
     @field_validator("experiments")
     @classmethod
-    def inputs_exist(
+    def can_be_trained(
         cls, experiments: dict[str, Experiment], info: ValidationInfo
     ) -> dict[str, Experiment]:
-        lines = input_faults("experiments", experiments, info.data.get("embed"))
+        lines = input_faults(experiments, info.data.get("embed"))
         lines += model_faults(experiments)
-        variants = info.data.get("oversample")
-        if variants is not None:  # else `oversample` has faults of its own
-            lines += [
-                f"experiments.{name}.sampling: "
-                + unknown("sampling", experiment.sampling, variants)
-                for name, experiment in experiments.items()
-                if experiment.sampling not in variants
-            ]
+        samplings = info.data.get("oversample")
+        for name, setup in experiments.items():
+            if samplings is None:  # `oversample` has faults of its own
+                break
+            if setup.sampling not in samplings:
+                problem = unknown("sampling", setup.sampling, samplings)
+                lines.append(f"experiments.{name}.sampling: {problem}")
+            else:
+                own = setup.model_extra or {}
+                lines += sampler_faults(f"experiments.{name}", setup.sampling, own, Experiment)
         refuse(lines)
         return experiments
+
+    def sampling(self, experiment: str) -> dict[str, Any]:
+        """The settings of an experiment's sampler: those of `oversample`, its own in place."""
+        setup = self.experiments[experiment]
+        shared = self.oversample[setup.sampling].model_extra or {}
+        return {**shared, **(setup.model_extra or {})}
 
     def training(self, experiment: str, found: Mapping[str, Any] | None = None) -> Train | Finetune:
         """The section `train`, or `finetune`, with the experiment's own values in place.
@@ -286,6 +307,20 @@ class Settings(Section):
             update={name: values[name] for name in type(shared).model_fields if name in values}
         )
 
+    def splits(self) -> dict[str, str]:
+        """How each experiment is split, by its name."""
+        return {name: setup.split for name, setup in self.experiments.items()}
+
+    def crossvalidated(self) -> dict[str, str]:
+        """The experiment by lesion that differs from one by cross-validation in nothing else."""
+        found: dict[str, str] = {}
+        for name, setup in self.experiments.items():
+            sibling = setup.model_copy(update={"split": LESION, "runs": None})
+            for other, one in self.experiments.items():
+                if setup.split == CROSSVAL and one.model_copy(update={"runs": None}) == sibling:
+                    found.setdefault(name, other)
+        return found
+
     def of_paper(self) -> dict[tuple[str, str, str], str]:
         """The experiment to set beside the paper's, by (model, sampling, split).
 
@@ -295,7 +330,7 @@ class Settings(Section):
         found: dict[tuple[str, str, str], str] = {}
         inputs: dict[tuple[str, str], str] = {}
         for name, setup in self.experiments.items():
-            if setup.trains_as_shared():
+            if setup.trains_as_shared() and setup.split != CROSSVAL:
                 kind = setup.model, setup.sampling
                 if inputs.setdefault(kind, setup.input) == setup.input:
                     found.setdefault((*kind, setup.split), name)
@@ -309,18 +344,16 @@ def refuse(lines: list[str]) -> None:
 
 
 def input_faults(
-    section: str,
-    items: "Mapping[str, Variant | Experiment]",
-    embedded: Mapping[str, Embed] | None,
+    experiments: "Mapping[str, Experiment]", embedded: Mapping[str, Embed] | None
 ) -> list[str]:
-    """Every `input` of `section` that no stage makes; none where `embed` has faults of its own."""
+    """Every `input` that no stage makes; none where `embed` has faults of its own."""
     if embedded is None:
         return []
     known = [PREPARED, *(EMBEDDED + name for name in embedded)]
     return [
-        f"{section}.{name}.input: {unknown('input', item.input, known)}"
-        for name, item in items.items()
-        if item.input not in known
+        f"experiments.{name}.input: {unknown('input', experiment.input, known)}"
+        for name, experiment in experiments.items()
+        if experiment.input not in known
     ]
 
 
@@ -358,22 +391,36 @@ def takes_clinical(model: str) -> bool:
     return "\nCLINICAL = True\n" in source_of(model)
 
 
-def sampler_faults(name: str, variant: Variant) -> list[str]:
-    """Faults of `oversample.<name>`, by the keyword-only parameters of its sampler's `sample`."""
-    sampler = importlib.import_module(f"tasks.oversample.samplers.{variant.sampler}")
-    fields: dict[str, Any] = {
+def keywords(sampler: str) -> dict[str, Any]:
+    """Pydantic's fields of the keyword-only parameters of a sampler's `sample`."""
+    module = importlib.import_module(f"tasks.oversample.samplers.{sampler}")
+    return {
         parameter.name: (
             Seed if parameter.name == "seed" else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
-        for parameter in inspect.signature(sampler.sample).parameters.values()
+        for parameter in inspect.signature(module.sample).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    model = create_model("Keywords", __config__=STRICT, **fields)
+
+
+def sampler_faults(
+    prefix: str, sampler: str, values: Mapping[str, Any], beside: type[Section] = Sampling
+) -> list[str]:
+    """Faults of `values`, by the keyword-only parameters of a sampler's `sample`.
+
+    beside: the section that they stand in, whose own keys are allowed there, too.
+    """
+    fields = keywords(sampler)
+    # On an experiment's line none has to stand: its section gives the others.
+    needed = (
+        fields if beside is Sampling else {name: fields[name] for name in fields if name in values}
+    )
+    model = create_model("Keywords", __config__=STRICT, **needed)
     try:
-        model.model_validate(variant.model_extra)
+        model.model_validate(values)
     except ValidationError as error:
-        return describe(error, f"oversample.{name}", ["sampler", "input", *fields])
+        return describe(error, prefix, [*beside.model_fields, *fields])
     return []
 
 

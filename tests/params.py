@@ -13,10 +13,11 @@ from tasks.settings import SettingsError, load
 PARAMS = PROJECT / "params.yaml"
 EXPERIMENT = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
 SECTIONS = (
-    "download, preprocess, split, embed, oversample, train, tune, finetune, experiments, evaluate"
+    "download, preprocess, split, crossval, embed, oversample, train, tune, finetune, experiments, "
+    "evaluate"
 )
 INPUTS = "prepared, embedded/lite0, embedded/lite0-pooled"
-VARIANTS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])
+SAMPLINGS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])
 NO_MAPPING = "must hold keys with values"
 
 

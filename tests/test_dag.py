@@ -33,6 +33,7 @@ def test_second_run_runs_no_stage(project: Path) -> None:
 def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 3}}})
     assert repro(project) == {
+        "oversample@baseline",  # on whose line its sampler's settings may stand
         "train@baseline",
         "infer@baseline",
         "evaluate@baseline",
@@ -73,9 +74,7 @@ def test_leftovers_of_a_kill_go_with_the_next_run(project: Path) -> None:
 
 def test_report_shows_what_params_have_and_dvc_lock_records_it(project: Path) -> None:
     """Files of an earlier params.yaml: no clone would have them."""
-    left = [
-        project / name for name in ("data/oversampled/image-old.npz", "reports/figures/old.svg")
-    ]
+    left = [project / name for name in ("data/oversampled/old.npz", "reports/figures/old.svg")]
     for path in left:
         path.touch()
     assert repro(project) == {"report"}
@@ -193,10 +192,10 @@ def test_bad_setting_fails_with_one_message_and_loses_nothing(project: Path) -> 
 
 def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
     change_params(project / "params.yaml", {"oversample": {"smote": {"k_neighbors": 500}}})
-    done = dvc(project, "repro", "oversample@smote")
+    done = dvc(project, "repro", "oversample@baseline-smote")
     assert done.returncode != 0
-    assert "oversample.smote: k_neighbors is 500" in done.stdout
-    assert (project / "data" / "oversampled" / "lesion-smote.npz").exists()
+    assert ": smote: k_neighbors is 500" in done.stdout
+    assert (project / "data" / "oversampled" / "baseline-smote" / "part-0.npz").exists()
 
 
 def test_dvc_compares_two_commits(project: Path) -> None:

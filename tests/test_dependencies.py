@@ -41,7 +41,7 @@ def code_of_stage(address: str) -> set[str]:
     if name == "embed":
         roots.append(f"tasks.embed.networks.{settings.embed[item].network}")
     if name == "oversample":
-        roots.append(f"tasks.oversample.samplers.{settings.oversample[item].sampler}")
+        roots.append(f"tasks.oversample.samplers.{settings.experiments[item].sampling}")
     if name == "train":
         roots.append(f"tasks.train.models.{settings.experiments[item].model}")
     if name == "tune":

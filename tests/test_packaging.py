@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from flows.scratch import files
 from tasks.embed.weights import PACKAGE
 
-EXTRAS = {"dask", "onnx", "s3", "transfer"}
+EXTRAS = {"dask", "onnx", "s3", "same-lesion", "transfer"}
 DESCRIPTION = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -83,7 +83,16 @@ def test_extras_work_in_a_fresh_environment(sources: Path, tmp_path: Path) -> No
     locked = "\n".join(f"{name}=={version}" for name, version in versions("-dev").items())
     (tmp_path / "constraints").write_text(locked)
     subprocess.run(
-        [fresh, "-m", "pip", "install", "-q", "-c", "constraints", f"{sources}[transfer,onnx]"],
+        [
+            fresh,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "-c",
+            "constraints",
+            f"{sources}[transfer,onnx,same-lesion]",
+        ],
         cwd=tmp_path,
         check=True,
     )

@@ -48,6 +48,7 @@ def test_dry_names_what_would_run_and_runs_nothing(project: Path) -> None:
     before = (project / "dvc.lock").read_bytes()
     done = pipeline(project, "--dry")
     assert done.stdout.splitlines() == [
+        "would run oversample@baseline",
         "would run train@baseline",
         "would run infer@baseline",
         "would run evaluate@baseline",
@@ -78,9 +79,9 @@ def test_stage_that_fails_after_its_command_says_why(
     monkeypatch.setenv(LOGS_VARIABLE, str(project))
     monkeypatch.setattr(logged, "LOGS", project)
     dag = Path("dvc.yaml")
-    outs = "      - data/splits/${item}.csv:\n"
+    outs = "      - data/splits/${key}.csv:\n"
     assert outs in dag.read_text()
-    dag.write_text(dag.read_text().replace(outs, f"      - data/never.csv-${{item}}\n  {outs}"))
+    dag.write_text(dag.read_text().replace(outs, f"      - data/never.csv-${{key}}\n  {outs}"))
     with pytest.raises(StageError, match=r"split@lesion failed:\n  .*data/never.csv-lesion"):
         reproduce_logged("split@lesion", force=False)
     assert Path("split@lesion.log").exists()
@@ -93,8 +94,8 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     )
     done = pipeline(project)
     assert done.returncode == 1
-    assert "oversample@smote failed:" in done.stdout
-    assert "oversample.smote: k_neighbors is 400" in done.stdout
+    assert "oversample@baseline-smote failed:" in done.stdout
+    assert "smote: k_neighbors is 400" in done.stdout
     # `report` depends on all that failed; baseline has nothing to do with it and finished.
     not_run = next(line for line in done.stdout.splitlines() if line.startswith("not run: "))
     assert set(not_run.removeprefix("not run: ").split(", ")) == {

@@ -48,6 +48,7 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
     monkeypatch.chdir(tmp_path)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / ".dvc").mkdir()
     if address:
         monkeypatch.setenv("DVC_STAGE", address)
         monkeypatch.setattr(stage, "owner_process", psutil.Process)
@@ -73,6 +74,7 @@ def test_params_that_became_unsound_under_a_stage_are_told(
     monkeypatch.chdir(tmp_path)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / ".dvc").mkdir()
     monkeypatch.setenv("DVC_STAGE", "split@lesion")
     monkeypatch.setattr(stage, "owner_process", psutil.Process)
 
@@ -86,12 +88,14 @@ def test_params_that_became_unsound_under_a_stage_are_told(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("train", "experiment"), ("evaluate", "experiment"), ("oversample", "sampling")],
+    ("name", "kind", "near", "meant"),
+    [("train", "experiment", "base", "baseline"), ("embed", "name", "lite", "lite0")],
 )
 def test_name_that_does_not_exist_is_told(
     name: str,
     kind: str,
+    near: str,
+    meant: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -104,8 +108,7 @@ def test_name_that_does_not_exist_is_told(
         run(work, **{kind: "nosuch"})
     assert capsys.readouterr().err.startswith(f"{name}: unknown {kind} 'nosuch'; one of ")
     with pytest.raises(SystemExit):
-        run(work, **{kind: "smot" if kind == "sampling" else "base"})
-    meant = "smote" if kind == "sampling" else "baseline"
+        run(work, **{kind: near})
     assert f"(did you mean {meant}?); one of " in capsys.readouterr().err
 
 

@@ -57,12 +57,18 @@ def fit_temperature(truth: NDArray[np.int64], probabilities: NDArray) -> float:
 
 
 def fit_temperatures(validation: Predictions) -> list[float]:
-    """`fit_temperature` of each run."""
-    return [fit_temperature(validation.truth, run) for run in validation.probabilities]
+    """`fit_temperature` of each model, as `Predictions.models` has them."""
+    return [
+        fit_temperature(validation.truth[inside], validation.probabilities[run, inside])
+        for run, inside in validation.models()
+    ]
 
 
-def scaled(probabilities: NDArray, temperature: float) -> NDArray:
-    """Probabilities (n, k) at a temperature, above 1 less sure, below 1 surer; the dtype stays."""
+def scaled(probabilities: NDArray, temperature: float | NDArray) -> NDArray:
+    """Probabilities (n, k) at a temperature, or at one each, (n, 1); the dtype stays.
+
+    Above 1 they are less sure, below 1 surer.
+    """
     return softmax(_logits(probabilities) / temperature, axis=1).astype(probabilities.dtype)
 
 
@@ -103,7 +109,7 @@ def calibration_scores(
 def summarise_calibration(
     predictions: Predictions, temperatures: Sequence[float], weights: NDArray
 ) -> dict[str, Any]:
-    """The calibration of an experiment's runs, as they are and at the temperature of each.
+    """The calibration of an experiment's runs, as they are and at the temperatures of its models.
 
     weights: of `plain_and_resampled`.
 
@@ -174,9 +180,10 @@ def reliability(
 def _before_and_after(
     predictions: Predictions, temperatures: Sequence[float]
 ) -> dict[str, list[NDArray]]:
-    """The probabilities of each run, as they are and at its temperature."""
+    """The probabilities of each run, as they are and at the temperatures of its models."""
     runs = list(predictions.probabilities)
-    after = [scaled(run, number) for run, number in zip(runs, temperatures, strict=True)]
+    of_images = predictions.of_models(temperatures)[:, :, np.newaxis]
+    after = [scaled(run, numbers) for run, numbers in zip(runs, of_images, strict=True)]
     return {"before": runs, "after": after}
 
 

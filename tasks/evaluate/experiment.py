@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -46,12 +47,13 @@ CHOOSING = ("loss", "balanced_accuracy")
 def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
     """Every number of the test fold, from the stored predictions alone.
 
-    `details.json`: METRICS and the number of `runs`, then what `tasks.evaluate` has a module for:
-    `classes`, `averages`, `majority`, `calibration`, `operating_points`, `slices`; all on the same
-    resamples. ENSEMBLE holds METRICS, `calibration` and `operating_points` of the runs' mean
-    probabilities, which `flows.predict` answers with. Of a model that takes clinical columns there
-    are the same three, and their ENSEMBLE, with those WITHHELD. Each side has METRICS on
-    VALIDATION, without intervals: what a choice between experiments may look at.
+    `details.json`: METRICS and the number of `runs`, and of `parts` by cross-validation; then what
+    `tasks.evaluate` has a module for: `classes`, `averages`, `majority`, `calibration`,
+    `operating_points`, `slices`; all on the same resamples. ENSEMBLE holds METRICS, `calibration`
+    and `operating_points` of the runs' mean probabilities, which `flows.predict` answers with. Of a
+    model that takes clinical columns there are the same three, and their ENSEMBLE, with those
+    WITHHELD. Each side has METRICS on VALIDATION, without intervals: what a choice between
+    experiments may look at.
 
     `metrics.json`: of all that, the few numbers that people compare (`compared`).
 
@@ -68,6 +70,7 @@ def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
     content: dict[str, Any] = {
         **_judged(validation, test, weights, resamples, seed),
         "runs": len(test.probabilities),
+        **({} if test.parts is None else {"parts": len(np.unique(test.parts))}),
         **summarise_classes(test, weights),
         "majority": majority(test.truth, weights, test.classes),
         "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),

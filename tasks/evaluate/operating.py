@@ -49,30 +49,34 @@ def operating_points(
 
     Returns
     -------
-    For `mel` and `malignant`: the `target`; `thresholds`, one a run, None where validation has no
-    positive; and the `estimate` of `sensitivity`, `specificity` and `precision` on test, as
-    `decisions` defines them, mean over runs. Intervals take thresholds as given.
+    For `mel` and `malignant`: the `target`; `thresholds`, one a model as `Predictions.models` has
+    them, None where validation has no positive; and the `estimate` of `sensitivity`, `specificity`
+    and `precision` on test, as `decisions` defines them, mean over runs. Intervals take thresholds
+    as given.
     """
     questions = {"mel": melanoma, "malignant": malignancy}
     found = {}
     for name, question in questions.items():
         positive, score = question(validation)
-        thresholds = [threshold(positive, run, SENSITIVITY) for run in score]
+        thresholds = [
+            threshold(positive[inside], score[run, inside], SENSITIVITY)
+            for run, inside in validation.models()
+        ]
         positive, score = question(test)
         found[name] = {
             "target": SENSITIVITY,
             "thresholds": [None if math.isnan(t) else t for t in thresholds],
-            **at_thresholds(positive, score, thresholds, weights),
+            **at_thresholds(positive, score, test.of_models(thresholds), weights),
         }
     return found
 
 
 def at_thresholds(
-    positive: NDArray[np.bool_], score: NDArray, thresholds: list[float], weights: NDArray
+    positive: NDArray[np.bool_], score: NDArray, thresholds: NDArray, weights: NDArray
 ) -> dict[str, Estimate]:
-    """The `estimate` of each of `decisions` where each run, (runs, n), has a threshold of its own.
+    """The `estimate` of each of `decisions`, mean over runs.
 
-    None where a threshold is NaN.
+    positive: (n,). score and thresholds: (runs, n). None where a threshold is NaN.
     """
     if np.isnan(thresholds).any():
         undefined = estimate(np.full(len(weights), np.nan))

@@ -1,5 +1,6 @@
 """Stored predictions (tasks.infer.record), read."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES
 from tasks.errors import UserError
-from tasks.infer.record import CLINICAL, GIVEN, METADATA
+from tasks.infer.record import CLINICAL, GIVEN, METADATA, PART
 
 MALIGNANT: tuple[str, ...] = ("akiec", "bcc", "mel")
 """The classes that count as malignant, as in the literature on HAM10000; akiec is a precursor."""
@@ -22,10 +23,11 @@ ENSEMBLE = "ensemble"
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions of an experiment on one fold.
+    """The predictions of an experiment on one fold, by cross-validation of that of every part.
 
     truth: int64 (n,), class indices. probabilities: float32 (runs, n, 7). lesions and images:
-    str (n,), the ids. classes: the indices of the classes that the data set has.
+    str (n,), the ids. classes: the indices of the classes that the data set has. parts: int64
+    (n,), of the split, each of which has models of its own; None where there is but one.
     """
 
     truth: NDArray[np.int64]
@@ -33,6 +35,21 @@ class Predictions:
     lesions: NDArray[np.str_]
     images: NDArray[np.str_]
     classes: tuple[int, ...] = tuple(range(len(CLASSES)))
+    parts: NDArray[np.int64] | None = None
+
+    def models(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """For each model, run by run and part by part, its run and which images are its, (n,)."""
+        for run in range(len(self.probabilities)):
+            for part in np.unique(self._parts):
+                yield run, self._parts == part
+
+    def of_models(self, numbers: Sequence[float]) -> NDArray[np.float64]:
+        """(runs, n): of each image the number of its model. numbers: one a model, as `models`."""
+        return np.reshape(numbers, (len(self.probabilities), -1))[:, self._parts]
+
+    @property
+    def _parts(self) -> NDArray[np.int64]:
+        return np.zeros_like(self.truth) if self.parts is None else self.parts
 
     def together(self) -> "Predictions":
         """The mean over runs, as of one run: what `flows.predict` answers with."""
@@ -46,6 +63,7 @@ class Predictions:
             self.lesions[inside],
             self.images[inside],
             self.classes,
+            None if self.parts is None else self.parts[inside],
         )
 
 
@@ -104,6 +122,7 @@ def read_predictions(path: Path | IO[bytes], fold: str, clinical: str = GIVEN) -
         lesions=first["lesion_id"].astype(str).to_numpy(np.str_),
         images=first["image_id"].astype(str).to_numpy(np.str_),
         classes=tuple(number for number, dx in enumerate(CLASSES) if dx in known),
+        parts=first[PART].to_numpy(np.int64) if PART in first else None,
     )
 
 

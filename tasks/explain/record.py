@@ -8,6 +8,7 @@ import pandas as pd
 
 from tasks.classes import TEST
 from tasks.errors import UserError
+from tasks.folds import folds_of, read_split
 from tasks.predict.images import Source, members
 from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, read_metadata
 
@@ -21,9 +22,9 @@ def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFr
     Raises UserError when something of it is missing.
     """
     if not split.is_file():
-        raise UserError(f"{split} is missing: `dvc repro {split.stem}` makes it")
-    rows = pd.read_csv(split, dtype=str, keep_default_na=False)
-    rows = rows[rows["fold"] == TEST]
+        raise UserError(f"{split} is missing: `dvc repro split@{split.stem}` makes it")
+    rows = read_split(split)
+    rows = rows[folds_of(rows, 0) == TEST]
     if limit is not None and limit < len(rows):
         rows = rows.iloc[np.linspace(0, len(rows) - 1, limit).astype(int)]
     columns = ["image_id", "age", "sex", "localization"]

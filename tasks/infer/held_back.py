@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.errors import UserError
-from tasks.folds import read_fold
+from tasks.folds import count_parts, read_fold, read_split
 from tasks.infer.record import (
     CLINICAL,
     GIVEN,
     METADATA,
+    PART,
     WITHHELD,
     described,
     write_predictions,
@@ -37,34 +38,52 @@ def infer(
 ) -> None:
     """Write `predictions.parquet`: a row for each model and each image it was not trained on.
 
-    models: one a seed, in order of seed. Columns: `image_id`, `lesion_id`, `fold`, `seed`, `dx`
-    and METADATA (text is categorical), and the probability of each class of CLASSES, float32. A
-    model that takes clinical columns is also asked without them; a column CLINICAL tells the two
-    apart.
+    models: one a seed, in order of seed: of each run, one for each part of the split. Columns:
+    `image_id`, `lesion_id`, `fold`, `seed` (the run), `dx` and METADATA (text is categorical), and
+    the probability of each class of CLASSES, float32. A model that takes clinical columns is also
+    asked without them; a column CLINICAL tells the two apart. A column PART has the part of the
+    split, where there are several.
 
     Raises UserError when a model was saved with another order of classes.
     """
-    folds = [read_fold(images, table, split, fold) for fold in (VALIDATION, TEST)]
-    pixels = np.concatenate([fold.images for fold in folds])
-    clinical = np.concatenate([fold.clinical for fold in folds])
-    rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
-    rows = described(rows, table, split)
+    parts = count_parts(read_split(split))
     tables = []
-    for seed, path in enumerate(models):
-        if read_classes(path) != CLASSES:
-            raise UserError(f"{path} was saved for the classes {read_classes(path)}: train anew")
-        model = keras.saving.load_model(path, compile=False)
-        asked = {GIVEN: clinical, WITHHELD: np.zeros_like(clinical)}
-        for name, codes in asked.items() if takes_clinical(model) else [("", clinical)]:
-            probabilities = predict_stored(model, pixels, codes)
-            numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
-            said = rows.assign(seed=np.int16(seed), **({CLINICAL: name} if name else {}))
-            tables.append(pd.concat([said, numbers], axis="columns"))
-        report(seed)
+    for part in range(parts):
+        pixels, clinical, rows = held_back(images, table, split, part)
+        if parts > 1:
+            rows[PART] = np.int8(part)
+        for run, path in enumerate(models[part::parts]):
+            if (classes := read_classes(path)) != CLASSES:
+                raise UserError(f"{path} was saved for the classes {classes}: train anew")
+            model = keras.saving.load_model(path, compile=False)
+            asked = {GIVEN: clinical, WITHHELD: np.zeros_like(clinical)}
+            for name, codes in asked.items() if takes_clinical(model) else [("", clinical)]:
+                probabilities = predict_stored(model, pixels, codes)
+                numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
+                said = rows.assign(seed=np.int16(run), **({CLINICAL: name} if name else {}))
+                tables.append(pd.concat([said, numbers], axis="columns"))
+            report(run)
     predictions = pd.concat(tables, ignore_index=True)
-    more = [CLINICAL] if CLINICAL in predictions else []
+    more = [name for name in (CLINICAL, PART) if name in predictions]
     columns = ["image_id", "lesion_id", "fold", "seed", "dx", *METADATA, *more, *CLASSES]
     write_predictions(out / "predictions.parquet", predictions[columns])
+
+
+def held_back(
+    images: Path, table: Path, split: Path, part: int
+) -> tuple[NDArray[Any], NDArray[np.int64], pd.DataFrame]:
+    """Return the images, clinical codes and `described` rows of the validation and the test fold.
+
+    Arguments as of tasks.folds.read_fold.
+    """
+    folds = [read_fold(images, table, split, fold, part) for fold in (VALIDATION, TEST)]
+    rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
+    rows["fold"] = np.repeat([VALIDATION, TEST], [len(fold.rows) for fold in folds])
+    return (
+        np.concatenate([fold.images for fold in folds]),
+        np.concatenate([fold.clinical for fold in folds]),
+        described(rows, table, split),
+    )
 
 
 def predict_stored(

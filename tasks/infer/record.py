@@ -14,6 +14,9 @@ CLINICAL = "clinical"
 GIVEN, WITHHELD = "given", "withheld"
 """The column of predictions that says whether a model knew the clinical columns, and its values."""
 
+PART = "part"
+"""The column of predictions by cross-validation that says of which part of the split a model is."""
+
 
 def described(rows: pd.DataFrame, table: Path, split: Path) -> pd.DataFrame:
     """`rows` of a split with the columns of METADATA.

@@ -18,23 +18,22 @@ def oversample_fold(
     images: Path,
     table: Path,
     split: Path,
+    part: int,
     sampler: str,
     settings: dict[str, Any],
-    protocol: str,
-    sampling: str,
 ) -> None:
-    """Write what a sampler adds to the training fold of `split`, `<protocol>-<sampling>.npz`.
+    """Write what a sampler adds to the training fold of one part of `split`, `part-<part>.npz`.
 
-    sampler: "module:function" (tasks.oversample.samplers); settings: its keywords, those of
-    `sampling` in params.yaml.
+    sampler: "module:function" (tasks.oversample.samplers); settings: its keywords, as params.yaml
+    has them.
 
-    Raises UserError, with that name, where the sampler cannot work on this fold.
+    Raises UserError where the sampler cannot work on this fold.
     """
     module, function = sampler.split(":")
     sample = getattr(importlib.import_module(module), function)
-    fold = read_fold(images, table, split, TRAIN)
+    fold = read_fold(images, table, split, TRAIN, part)
     try:
         added = sample(fold.images, fold.labels, fold.clinical, **settings)
     except UserError as error:
-        raise UserError(f"oversample.{sampling}: {error}") from None
-    write_variant(out / f"{protocol}-{sampling}.npz", added)
+        raise UserError(f"{module.rsplit('.', 1)[-1]}: {error}") from None
+    write_variant(out / f"part-{part}.npz", added)

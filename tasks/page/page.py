@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tasks.cache import file_hash
-from tasks.classes import CLASS_NAMES, VALIDATION
+from tasks.classes import CLASS_NAMES, CROSSVAL, IMAGE, LESION, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
@@ -28,6 +28,16 @@ from tasks.settings import DATAVERSE, SYNTHETIC
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""
 
+DIVIDED = {
+    LESION: "split by lesion",
+    IMAGE: "split by image",
+    CROSSVAL: "cross-validated by lesion",
+}
+ORDER = {
+    LESION: "best on validation first, numbers of the test fold",
+    IMAGE: "best on validation first, numbers of the test fold",
+    CROSSVAL: "in the order of params.yaml, numbers of all images",
+}
 SCROLLING = '<div class="wide" role="group" aria-label="Table" tabindex="0">'
 EXPLAINED = {
     "energy": "share on the lesion",
@@ -85,7 +95,7 @@ def render(
         ranks(str(split), rows, metrics, tested=report is None)
         for split, rows in ranking.groupby("split", sort=False)
     ]
-    first = next((part for part in ranked if part["split"] == "lesion"), ranked[0])
+    first = next((part for part in ranked if part["split"] == LESION), ranked[0])
     order = [first["best"], *(name for name in experiments if name != first["best"])]
     details: list[Detail] = []
     with Bar("page", len(order), "experiment") as bar:
@@ -130,7 +140,7 @@ def text_of(path: Path) -> str:
 def by_metrics(
     experiments: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Rows as of `reports/ranking.csv`, without a test: of each split the best first."""
+    """Rows as of `reports/ranking.csv`, without a test: of each split in the same order."""
     rows = pd.DataFrame(
         {
             "split": setup["split"],
@@ -140,8 +150,9 @@ def by_metrics(
         }
         for name, setup in experiments.items()
     )
-    best_first = rows.sort_values(VALIDATION, ascending=False, kind="stable")
-    return best_first.reindex(columns=COLUMNS)
+    chooses = rows[VALIDATION].where(rows["split"] != CROSSVAL, 0)
+    in_order = chooses.sort_values(ascending=False, kind="stable").index
+    return rows.loc[in_order].reindex(columns=COLUMNS)
 
 
 def ranks(
@@ -149,16 +160,17 @@ def ranks(
 ) -> dict[str, Any]:
     """The ranking of one split: its `best`, a `table`, a `figure`, and who is `close` to the best.
 
-    The best is the one that validation chooses. rows: of `reports/ranking.csv`, best first; tested:
-    whether they have differences.
+    The best is the one that validation chooses, or the first of a cross-validation. rows: of
+    `reports/ranking.csv`, in order; tested: whether they have differences.
     """
     best = rows["experiment"].iloc[0]
+    kind = "the first" if split == CROSSVAL else "the best"
     lines, dots = [], []
     for row in rows.to_dict("records"):
         of = metrics[row["experiment"]]
         close = tested and not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
         behind = (
-            "best"
+            kind.removeprefix("the ")
             if row["experiment"] == best
             else plain_change({str(column): value for column, value in row.items()})
         )
@@ -171,12 +183,11 @@ def ranks(
             dots.append({"experiment": row["experiment"], "close": close, **of[METRIC]})
     alike = [dot["experiment"] for dot in dots if dot["close"]]
     names = [METRIC_NAMES[metric] for metric in SHOWN]
-    title = f"{METRIC_NAMES[METRIC].capitalize()}, split by {split}"
+    title = f"{METRIC_NAMES[METRIC].capitalize()}, {DIVIDED[split]}"
     words = "The table has the numbers."
     if tested:
         words += (
-            " In blue: the best on validation, and what does not differ from it significantly: "
-            f"{', '.join(alike)}."
+            f" In blue: {kind}, and what does not differ from it significantly: {', '.join(alike)}."
         )
     return {
         "split": split,
@@ -184,15 +195,15 @@ def ranks(
         "merit": number(rows[VALIDATION].iloc[0]),
         "close": alike,
         "table": Table(
-            f"Experiments split by {split}, best on validation first. Test fold, mean over runs "
-            "(95% interval: other lesions, these runs)",
+            f"Experiments {DIVIDED[split]}, {ORDER[split]}. Mean over runs (95% interval: other "
+            "lesions, these runs)",
             [
                 "",
                 "runs",
                 f"{names[0]} on validation",
                 *names,
                 f"{names[0]}, standard deviation between runs",
-                f"{names[0]}, minus the best (95% interval: other lesions, other seeds)",
+                f"{names[0]}, minus {kind} (95% interval: other lesions, other seeds)",
                 "p, corrected",
             ],
             lines,

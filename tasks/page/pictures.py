@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.classes import CLASS_NAMES, CLASSES, TEST
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
-from tasks.explain.record import test_images
+from tasks.explain.record import image_sources
 from tasks.predict.images import naming, picture
 from tasks.report.tables import number
 
@@ -24,23 +24,23 @@ class Picture:
     caption: str
 
 
-def mistakes(predictions: Path, record: Path, split: Path, count: int) -> list[Picture]:
+def mistakes(predictions: Path, record: Path, count: int) -> list[Picture]:
     """The test images that an experiment, its runs averaged, is surest and wrong about.
 
-    predictions: its file; record: the folder with the archives; split: its CSV; count: at most.
+    predictions: its file; record: the folder with the archives; count: at most.
 
-    Raises UserError as `test_images` and `read_predictions` do, and where an image cannot be read.
+    Raises UserError as `image_sources` and `read_predictions` do, and for an image that cannot be
+    read.
     """
     test = read_predictions(predictions, TEST)
     together = mean_of_runs(test.probabilities)
     said = together.argmax(axis=1)
     sure = np.where(said == test.truth, -1, together.max(axis=1))
     worst = [index for index in np.argsort(-sure)[:count] if sure[index] > 0]
-    rows, sources = test_images(record, split, None)
-    of_image = dict(zip(rows["image_id"], sources, strict=True))
     found = []
-    for index in worst:
-        content, source = io.BytesIO(), of_image[test.images[index]]
+    sources = image_sources(record, [str(test.images[index]) for index in worst])
+    for index, source in zip(worst, sources, strict=True):
+        content = io.BytesIO()
         with naming(source):
             picture(source, LONGEST).save(content, "JPEG", quality=85)
         address = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"

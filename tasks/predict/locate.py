@@ -3,11 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.classes import VALIDATION
+from tasks.classes import CROSSVAL, VALIDATION
 from tasks.errors import UserError, unknown
 from tasks.evaluate.choice import merit
 from tasks.infer.record import WITHHELD
@@ -40,6 +40,10 @@ def models_of(name: str | Path) -> list[Path]:
     raise UserError(f"no model in {', '.join(map(str, folders))}: {REMEDY.format(name=name)}")
 
 
+MEASURES_ONLY = (
+    "{name} is a cross-validation: no image is held out from all of its models, so together they "
+    "answer for nothing; take an experiment with `split: lesion`"
+)
 MADE_UP = "saw made-up lesions only: what it says of skin means nothing"
 REMEDY = (
     "`make demo` makes small ones of made-up lesions in some minutes; `dvc pull models/{name}` "
@@ -59,14 +63,16 @@ def in_folder(folder: Path) -> list[Path]:
     return [path for path in [folder / "model.keras"] if path.is_file()]
 
 
-def trained(experiment: str, experiments: Iterable[str]) -> list[Path]:
-    """The files of the models of one of the project's own `experiments`, one a seed.
+def trained(experiment: str, splits: Mapping[str, str]) -> list[Path]:
+    """The files of the models of one of the project's own experiments, one a seed.
 
-    Raises UserError when it is none of them, or has no model.
+    splits: how each of them is split. Raises UserError when it is none of them, has no model, or is
+    a cross-validation.
     """
-    names = list(experiments)
-    if experiment not in names:
-        raise UserError(unknown("experiment", experiment, names))
+    if experiment not in splits:
+        raise UserError(unknown("experiment", experiment, list(splits)))
+    if splits[experiment] == CROSSVAL:
+        raise UserError(MEASURES_ONLY.format(name=experiment))
     models = in_folder(Path("models") / experiment)
     if not models:
         raise UserError(f"models/{experiment} is missing: `dvc repro train@{experiment}` makes it")

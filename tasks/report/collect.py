@@ -26,6 +26,7 @@ from tasks.report.tables import (
     ONE_EXPERIMENT,
     SHOWN_CHANGES,
     class_counts,
+    crossval_table,
     gap_table,
     interval,
     markdown,
@@ -50,6 +51,7 @@ def write_tables(
     *,
     splits: Sequence[tuple[str, str]],
     of_paper: Sequence[tuple[str, str, str, str]],
+    crossvalidated: Mapping[str, str],
     metrics: Mapping[str, Path],
     predictions: Mapping[str, Path],
     resamples: int,
@@ -59,6 +61,7 @@ def write_tables(
 
     splits: name and split of each experiment, in the order to list them in.
     of_paper: model, sampling, split and name of those to set beside the paper's.
+    crossvalidated: by name, what else is the same experiment but for one split by lesion.
     metrics and predictions: files of each experiment. resamples, seed: of the bootstrap.
     """
     content = {name: json.loads(path.read_text()) for name, path in metrics.items()}
@@ -85,6 +88,9 @@ def write_tables(
         ),
         gap_table(gaps),
     ]
+    if crossvalidated:
+        beside = [one for pair in crossvalidated.items() for one in reversed(pair)]
+        parts.append(crossval_table({name: (content[name], runs[name]) for name in beside}))
     withheld = {
         name: read_predictions(path, TEST, WITHHELD)
         for name, path in predictions.items()
@@ -160,7 +166,7 @@ def write_classes(
 ) -> None:
     """`classes.csv`: images a class in the training fold before and after oversampling.
 
-    splits: CSV of each protocol; variants: file of each protocol and sampling. Columns `split`,
+    splits: CSV of each way to split; variants: file of each split and sampling. Columns `split`,
     `sampling`, `dx`, `before`, `after`.
     """
     parts = []

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.cache import cached
-from tasks.classes import TEST, VALIDATION
+from tasks.classes import CROSSVAL, TEST, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import correct, difference
 from tasks.evaluate.metrics import means, runs_bootstrapped
@@ -28,6 +28,9 @@ def rank_experiments(
 ) -> None:
     """`ranking.csv`: the experiments of each split, best on validation first, and each beside it.
 
+    By cross-validation, where every image is in a validation fold too, nothing is chosen: the first
+    is the first of `splits`.
+
     splits: name and split of each experiment; predictions: its file; resamples: of the lesions;
     seed: theirs.
 
@@ -42,13 +45,16 @@ def rank_experiments(
     rows = []
     for split in dict.fromkeys(split for _, split in splits):
         files = {name: predictions[name] for name, of in splits if of == split}
-        rows += [{"split": split, **row} for row in ranked(files, resamples, seed)]
+        choose = split != CROSSVAL
+        rows += [{"split": split, **row} for row in ranked(files, resamples, seed, choose=choose)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table.to_csv(out / "ranking.csv", index=False, float_format="%.6g")
 
 
-def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[str, Any]]:
-    """Return rows of experiments with one test fold, best on validation first.
+def ranked(
+    files: Mapping[str, Path], resamples: int, seed: int, *, choose: bool = True
+) -> list[dict[str, Any]]:
+    """Return rows of experiments with one test fold, best on validation first, or as in `files`.
 
     files: predictions by experiment.
     """
@@ -66,7 +72,8 @@ def ranked(files: Mapping[str, Path], resamples: int, seed: int) -> list[dict[st
     merits = {
         name: merit(means(it.truth, it.probabilities, it.classes)) for name, it in held_out.items()
     }
-    chosen, *others = order = sorted(files, key=lambda name: merits[name], reverse=True)
+    order = sorted(files, key=lambda name: merits[name], reverse=True) if choose else list(files)
+    chosen, *others = order
     tests = {name: difference(scores[chosen][METRIC], scores[name][METRIC]) for name in others}
     correct(tests.values())
     rows: list[dict[str, Any]] = []

@@ -174,6 +174,31 @@ def gap_table(gaps: Mapping[tuple[str, str, str], Mapping[str, Mapping[str, Any]
     )
 
 
+def crossval_table(
+    rows: Mapping[str, tuple[Mapping[str, Any], "pd.DataFrame"]],
+) -> str:
+    """Experiments by cross-validation, each below the same one by lesion.
+
+    rows: by experiment, what metrics/details has, and the metrics of each run.
+    """
+    lines = [
+        [
+            name,
+            f"{of['parts']} folds, every image" if "parts" in of else "one test fold",
+            str(of["runs"]),
+            *(interval(of[metric], runs[metric]) for metric in METRIC_NAMES),
+        ]
+        for name, (of, runs) in rows.items()
+    ]
+    return (
+        "### Cross-validation beside one test fold, by lesion\n\n"
+        f"{markdown(['', 'tested on', 'runs', *METRIC_NAMES.values()], lines)}\n\n"
+        "In brackets 95% intervals for other lesions. By cross-validation each image is predicted "
+        "once a run, by a model that saw neither it nor another image of its lesion; the ROC-AUC "
+        "ranks images of several models in one list."
+    )
+
+
 def withheld_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """What the models that take clinical columns gain by them. found: by experiment."""
     rows: Rows = {(name,): gain for name, gain in found.items()}

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tasks.classes import CROSSVAL
 from tasks.errors import UserError
 
 COLUMNS = (
@@ -29,7 +30,8 @@ def read_pairs(path: Path, images: Collection[str]) -> pd.DataFrame:
     Parameters
     ----------
     path: a CSV of COLUMNS. `verdict` is what a person who looked says: `same`, `different` or
-        nothing; `joined` is `not yet` for a pair that the split is still to leave apart.
+        nothing; `joined` is `not yet` for a pair that splits still leave apart, and `crossval`
+        for one that only that split joins.
     images: of the data set. A pair of which neither is there belongs to another data set.
 
     Raises
@@ -59,7 +61,7 @@ def read_pairs(path: Path, images: Collection[str]) -> pd.DataFrame:
         one, other, *_, verdict, joined, _ = row
         for column, word, allowed in (
             ("verdict", verdict, ("", SAME, DIFFERENT)),
-            ("joined", joined, ("", NOT_YET)),
+            ("joined", joined, ("", CROSSVAL, NOT_YET)),
         ):
             if word not in allowed:
                 words = " nor ".join(allowed[1:])
@@ -77,12 +79,14 @@ def read_pairs(path: Path, images: Collection[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
 
 
-def pairs_to_join(pairs: pd.DataFrame, images: Collection[str]) -> list[tuple[str, str]]:
-    """Return the pairs of images that the split joins: verdict `same`, and not `not yet`.
+def pairs_to_join(
+    pairs: pd.DataFrame, images: Collection[str], protocol: str
+) -> list[tuple[str, str]]:
+    """Return the pairs of images that the split `protocol` joins: `same`, and not left apart yet.
 
     pairs: as `read_pairs` returns them; images: of the data set.
     """
-    wanted = (pairs["verdict"] == SAME) & (pairs["joined"] != NOT_YET)
+    wanted = (pairs["verdict"] == SAME) & pairs["joined"].isin(["", protocol])
     wanted &= pairs["image_1"].isin(set(images))
     return list(pairs.loc[wanted, ["image_1", "image_2"]].itertuples(index=False, name=None))
 

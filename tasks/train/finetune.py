@@ -63,6 +63,7 @@ def fit(
     images: Path,
     table: Path,
     split: Path,
+    part: int,
     variant: Path,
     network: str,
     weights: Path,
@@ -89,17 +90,17 @@ def fit(
     Writes what `tasks.train.fit.fit` writes. The validation figures of an epoch are of the moving
     average, on images that are not flipped.
 
-    Raises UserError when the loss is no finite number, and when the variant does not fit.
+    Raises UserError when the loss is no finite number, and when the variant transforms pixels.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    fold = read_fold(images, table, split, TRAIN)
-    held_back = read_fold(images, table, split, VALIDATION)
+    fold = read_fold(images, table, split, TRAIN, part)
+    held_back = read_fold(images, table, split, VALIDATION, part)
     added = read_variant(variant)
-    if added.transform or (len(added.images) and added.images.shape[1:] != fold.images.shape[1:]):
+    if added.transform:
         raise UserError(
-            "the sampling is of pixels, which this model does not see: take one whose `input` is "
-            "the experiment's, or that only repeats or weighs images"
+            "the sampling transforms pixels, which this model does not see: take a sampler that "
+            "adds, repeats or weighs images"
         )
     head = importlib.import_module(model.split(":")[0])
     whole = assemble(network, weights, shape, head, flips=fold.images.shape[1] > 1)

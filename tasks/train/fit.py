@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tasks.classes import TRAIN, VALIDATION
 from tasks.errors import UserError
 from tasks.folds import read_fold
-from tasks.oversample.variant import read_variant
+from tasks.oversample.variant import Added, read_variant
 from tasks.train.archive import save_model, takes_clinical
 from tasks.train.standardise import moments
 
@@ -54,7 +54,8 @@ def fit(
     images: Path,
     table: Path,
     split: Path,
-    variant: Path,
+    part: int,
+    variant: Path | None,
     model: str,
     network: dict[str, Any],
     seed: int,
@@ -64,7 +65,7 @@ def fit(
     plateau: dict[str, Any],
     report: Callable[[dict[str, float]], None],
 ) -> None:
-    """Train a model on the training fold and what `variant` adds to it.
+    """Train a model on the training fold of one part of `split` and what `variant` adds to it.
 
     model: "module:function" that builds it (tasks.train.models); network: keywords of its own. The
     other arguments are settings of params.yaml under their own names, and files that earlier stages
@@ -81,9 +82,9 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    fold = read_fold(images, table, split, TRAIN)
-    held_back = read_fold(images, table, split, VALIDATION)
-    added = read_variant(variant)
+    fold = read_fold(images, table, split, TRAIN, part)
+    held_back = read_fold(images, table, split, VALIDATION, part)
+    added = read_variant(variant) if variant else Added.nothing(fold.images)
 
     module, build = model.split(":")
     moments_of_fold = moments(fold.images)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from made import made, stored
 
-from tasks.classes import VALIDATION
-from tasks.evaluate.choice import merit
+from tasks.classes import CLASSES, CROSSVAL, TEST, VALIDATION
+from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.experiment import score_experiment
-from tasks.infer.record import CLINICAL, GIVEN, WITHHELD, write_predictions
+from tasks.infer.record import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
 from tasks.page.page import by_metrics
 from tasks.predict.locate import best
-from tasks.report.ranking import ranked
+from tasks.report.ranking import rank_experiments, ranked
 
 NAMES = ("a", "b", "c")
 CHOSEN = {"temperatures", "thresholds", VALIDATION}
@@ -80,3 +80,61 @@ def test_truth_of_the_test_fold_changes_no_choice(tmp_path: Path) -> None:
     assert one["accuracy"] != other["accuracy"], "the test fold does report something else"
     assert choices(before) == choices(after)
     assert choices(before)["temperatures and thresholds"]["c"][WITHHELD]["ensemble"]
+
+
+def crossvalidated(folder: Path, *, shuffled: bool) -> dict[str, Any]:
+    """Details of three parts; the truth of part 0's test fold as it is, or shuffled."""
+    folder.mkdir()
+    tables = []
+    for part in range(3):
+        table = stored(made((part + 1) % 3), made(part))
+        if shuffled:  # in every fold that those images stand in
+            for fold, of in ((TEST, 0), (VALIDATION, 2)):
+                rows = table.index[(table["fold"] == fold) & (part == of) & (table["seed"] == 0)]
+                mixed = np.random.default_rng(0).permutation(table.loc[rows, "dx"])
+                table.loc[table["fold"] == fold, "dx"] = (
+                    np.tile(mixed, 2) if len(rows) else table["dx"]
+                )
+        tables.append(table.assign(**{PART: np.int8(part)}))
+    path = folder / "predictions.parquet"
+    write_predictions(path, pd.concat(tables))
+    score_experiment.work(folder, predictions=path, resamples=100, seed=0)
+    found: dict[str, Any] = json.loads((folder / "details.json").read_text())
+    return found
+
+
+def test_model_of_a_cross_validation_is_set_by_its_own_validation_fold(tmp_path: Path) -> None:
+    """Its test fold is the validation fold of another model, and only that one's numbers change."""
+    before = crossvalidated(tmp_path / "before", shuffled=False)
+    after = crossvalidated(tmp_path / "after", shuffled=True)
+    assert before["parts"] == 3
+    for of in (
+        lambda found: found["calibration"]["temperatures"],
+        lambda found: found["operating_points"]["malignant"]["thresholds"],
+        lambda found: found["ensemble"]["calibration"]["temperatures"],
+    ):
+        changed = np.not_equal(of(before), of(after))
+        assert changed.tolist() == [False, False, True] * (len(changed) // 3)
+    assert len(before["calibration"]["temperatures"]) == 6  # two runs
+
+
+def test_nothing_is_chosen_by_cross_validation(tmp_path: Path) -> None:
+    files = {}
+    for name, wrong in (("worse", 40), ("better", 0)):
+        table = stored(made(0), made(1))
+        table.loc[table.index % 200 < wrong, list(CLASSES)] = np.eye(7, dtype=np.float32)[0]
+        path = files[name] = tmp_path / f"{name}.parquet"
+        write_predictions(path, table)
+    splits = [(name, CROSSVAL) for name in files]
+    rank_experiments.work(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
+    ranking = pd.read_csv(tmp_path / "ranking.csv")
+    merit_of = ranking.set_index("experiment")["validation"]
+    assert ranking["experiment"].tolist() == ["worse", "better"]
+    assert merit_of["worse"] < merit_of["better"]
+    assert ranking["difference"].isna().tolist() == [True, False]
+    lines = {name: {"split": CROSSVAL} for name in files}
+    details = {
+        name: {VALIDATION: {METRIC: merit}, METRIC: {"mean": merit}}
+        for name, merit in (("worse", 0.4), ("better", 0.6))
+    }
+    assert by_metrics(lines, details)["experiment"].tolist() == ["worse", "better"]

@@ -104,6 +104,6 @@ class TestOperatingPoints:
 
     def test_a_tiny_threshold_is_stored_with_its_digits(self):
         positive, score = np.array([True, False]), np.array([[1.23456789e-9, 1.2e-9]])
-        limits = [threshold(positive, score[0], 0.95)]
+        limits = np.full((1, 2), threshold(positive, score[0], 0.95))
         found = at_thresholds(positive, score, limits, np.ones((3, 2)))
         assert found["specificity"]["mean"] == 1

@@ -44,7 +44,7 @@ STAGES: dict[str, tuple[Flow[..., Any], dict[str, str], Change, int]] = {
     "split": (split.split, {"protocol": "lesion"}, {"split": {"seed": 5}}, 1000),
     "oversample": (
         oversample.oversample,
-        {"sampling": "smote"},
+        {"experiment": "baseline-smote"},
         {"oversample": {"smote": {"k_neighbors": 2}}},
         20_000,
     ),

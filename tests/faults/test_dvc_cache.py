@@ -116,10 +116,10 @@ def test_cache_elsewhere(
     named = dvc(project, "config", level, "cache.dir", str(tmp_path / "shared"))
     assert named.returncode == 0, named.stdout
     monkeypatch.chdir(project)
-    refuse_damaged("oversample@smote")
+    refuse_damaged("oversample@baseline-smote")
     corrupt(Path("data/prepared/images.npy"))
     with pytest.raises(UserError, match=r"data/prepared/images\.npy is damaged: its MD5 is "):
-        refuse_damaged("oversample@smote")
+        refuse_damaged("oversample@baseline-smote")
 
 
 def test_models_of_another_experiment_are_no_input(
@@ -155,13 +155,15 @@ def test_read_only(project: Path) -> None:
     cache = project / ".dvc" / "cache" / "files"
     cache.rename(project / "aside")
     cache.touch()
-    done = dvc(project, "repro", "--single-item", "oversample@smote")
+    done = dvc(project, "repro", "--single-item", "oversample@baseline-smote")
     assert done.returncode != 0
     assert "ERROR" in done.stdout
     assert (project / "dvc.lock").read_bytes() == before, "what was not kept is not recorded"
     cache.unlink()
     (project / "aside").rename(cache)
-    assert repro(project, "--single-item", "oversample@smote") == {"oversample@smote"}
+    assert repro(project, "--single-item", "oversample@baseline-smote") == {
+        "oversample@baseline-smote"
+    }
 
 
 def test_remote_down(project: Path) -> None:

@@ -14,6 +14,8 @@ from tasks.oversample.variant import Added, write_variant
 from tasks.settings import load
 
 BEST = Path("tasks/train/models/tuned/best.json")
+VARIANT = Path("data/oversampled/tuned/part-0.npz")
+SPLIT = Path("data/splits/lesion.csv")
 FOUND = {"network": {"blocks": 2}, "learning_rate": 0.0004, "batch_size": 16}
 
 
@@ -25,11 +27,12 @@ def test_experiment_wins_over_what_tune_found(
     changes = {"tuned": {**EXPERIMENT, "model": "tuned", "sampling": "none", "runs": 1, **own}}
     settings = load(written(tmp_path, {"experiments": changes}))
     monkeypatch.chdir(tmp_path)
-    for path in (BEST, Path("data/oversampled/lesion-none.npz"), Path("seconds/tuned/x")):
+    for path in (BEST, VARIANT, SPLIT, Path("seconds/tuned/x")):
         path.parent.mkdir(parents=True)
     BEST.write_text(json.dumps(FOUND))
     nothing = Added.nothing(np.empty((0, 30, 40, 3), np.uint8))
-    write_variant(Path("data/oversampled/lesion-none.npz"), nothing)
+    write_variant(VARIANT, nothing)
+    SPLIT.write_text("image_id,lesion_id,dx,fold\nI1,L1,nv,train\n")
     given: dict[str, Any] = {}
 
     def submit(out: Path, **arguments: Any) -> Any:

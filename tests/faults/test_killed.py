@@ -23,7 +23,7 @@ from flows.dag import forget_dead_locks
 
 ADDRESSES = {
     "split": "split@lesion",
-    "oversample": "oversample@smote",
+    "oversample": "oversample@baseline-smote",
     "train": "train@baseline",
     "infer": "infer@baseline",
     "evaluate": "evaluate@baseline",

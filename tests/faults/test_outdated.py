@@ -56,7 +56,7 @@ def relock(*stages: str, **sums: str) -> None:
 def other_data() -> None:
     """As after `download.source` was changed, and `evaluate@baseline` run."""
     change_params(Path("params.yaml"), {"download": {"source": "/own"}})
-    chain = ["preprocess", "oversample@none", "train@baseline", "infer@baseline"]
+    chain = ["preprocess", "oversample@baseline", "train@baseline", "infer@baseline"]
     relock("download", *chain, data__raw=f"{NEW}.dir", data__prepared=f"{NEW}.dir")
     with modify_yaml("dvc.lock") as lock:
         lock["stages"]["download"]["params"]["params.yaml"]["download"]["source"] = "/own"
@@ -69,7 +69,7 @@ def evaluated(name: str) -> None:
         if Path(path).stem == "baseline" and path.startswith(("metrics", "plots", "predictions")):
             shutil.copy(path, Path(path).with_stem(name))
     with modify_yaml("dvc.lock") as lock:
-        for stage in ("train", "infer", "evaluate"):
+        for stage in ("oversample", "train", "infer", "evaluate"):
             text = json.dumps(lock["stages"][f"{stage}@baseline"])
             for before, after in (
                 (f"flows.{stage} baseline", f"flows.{stage} {name}"),
@@ -80,7 +80,7 @@ def evaluated(name: str) -> None:
             entry = lock["stages"][f"{stage}@{name}"] = json.loads(text)
             for dep in entry["deps"]:  # the model, which keeps its name
                 dep["path"] = dep["path"].replace(f"train/models/{name}", "train/models/baseline")
-            if stage == "train":
+            if stage in ("oversample", "train"):
                 entry["params"]["params.yaml"][f"experiments.{name}"] = {**LINE, "runs": 2}
 
 
@@ -124,8 +124,8 @@ CASES: dict[str, tuple[Callable[[], None], dict[str, str]]] = {
         dict.fromkeys(ALL, "data/prepared changed"),
     ),
     "a variant made anew": (
-        lambda: relock("oversample@smote", **{"data__oversampled__lesion-smote.npz": NEW}),
-        {"baseline-smote": "data/oversampled/lesion-smote.npz changed"},
+        lambda: relock("oversample@baseline-smote", **{"data__oversampled__baseline-smote": NEW}),
+        {"baseline-smote": "data/oversampled/baseline-smote changed"},
     ),
     "models made anew": (
         lambda: relock("train@baseline", models__baseline=f"{NEW}.dir"),
@@ -133,7 +133,7 @@ CASES: dict[str, tuple[Callable[[], None], dict[str, str]]] = {
     ),
     "a split made anew": (
         lambda: append("data/splits/image.csv"),
-        dict.fromkeys(ALL, "data/splits/image.csv is not what split@image made"),
+        {"baseline-by-image": "data/splits/image.csv is not what split@image made"},
     ),
     "predictions by hand": (
         lambda: append("predictions/baseline.parquet"),

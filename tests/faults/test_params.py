@@ -12,8 +12,8 @@ from params import (
     INPUTS,
     NO_MAPPING,
     PARAMS,
+    SAMPLINGS,
     SECTIONS,
-    VARIANTS,
     faults,
     nested,
     written,
@@ -27,8 +27,8 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         ("download.url", "x", "unknown key; allowed here: source, synthetic"),
         ("download.synthetic.images", 3, "unknown key; allowed here: lesions, seed"),
         ("split.folds", 3, "unknown key; allowed here: seed, train, validation, test"),
-        ("oversample.smote.k", 3, "unknown key; allowed here: sampler, input, k_neighbors, seed"),
-        ("oversample.none.seed", 3, "unknown key; allowed here: sampler, input"),
+        ("oversample.smote.k", 3, "unknown key; allowed here: k_neighbors, seed"),
+        ("oversample.none.seed", 3, "unknown key; allowed here: none"),
         ("train.plateau.wait", 3, "unknown key; allowed here: factor, patience, min_learning_rate"),
         (
             "experiments.baseline.epoch",
@@ -36,14 +36,14 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
             "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
             "learning_rate",
         ),
+        (
+            "experiments.transfer.k_neighbors",
+            3,
+            "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
+            "learning_rate, exponent",
+        ),
     ],
     "unknown names": [
-        (
-            "oversample.smote.sampler",
-            "rose",
-            f"unknown sampler 'rose'; one of {', '.join(SAMPLERS)}",
-        ),
-        ("oversample.smote.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
         ("experiments.baseline.input", "raw", f"unknown input 'raw'; one of {INPUTS}"),
         ("embed.lite0.network", "lite1", f"unknown network 'lite1'; one of {', '.join(NETWORKS)}"),
         (
@@ -54,7 +54,7 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         (
             "experiments.baseline.sampling",
             "rose",
-            f"unknown sampling 'rose'; one of {VARIANTS}",
+            f"unknown sampling 'rose'; one of {SAMPLINGS}",
         ),
         (
             "experiments.baseline.model",
@@ -62,7 +62,11 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
             "transfer has no `build`, which the input prepared asks for; one of baseline, "
             "clinical, optimized, tuned",
         ),
-        ("experiments.baseline.split", "site", "must be 'lesion' or 'image' (is 'site')"),
+        (
+            "experiments.baseline.split",
+            "site",
+            "must be 'lesion', 'image' or 'crossval' (is 'site')",
+        ),
         ("experiments.Base_line", EXPERIMENT, "a name is made of a-z, 0-9 and dashes"),
     ],
     "out of range": [
@@ -81,6 +85,8 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         ("oversample.smote.seed", 2**32, "must be 2147483647 or less (is 4294967296)"),
         ("download.synthetic.seed", -1, "must be 0 or more (is -1)"),
         ("oversample.smote.k_neighbors", 0, "must be 1 or more (is 0)"),
+        ("crossval.folds", 2, "must be 3 or more (is 2)"),
+        ("experiments.transfer.exponent", 1.5, "must be 1 or less (is 1.5)"),
         ("evaluate.resamples", 99, "must be 100 or more (is 99)"),
     ],
     "wrong type": [
@@ -105,7 +111,6 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         ("train.plateau", None, "missing"),
         ("evaluate", None, "missing"),
         ("experiments.baseline.model", None, "missing"),
-        ("oversample.smote.sampler", None, "missing"),
     ],
 }
 
@@ -134,7 +139,6 @@ def test_fractions_not_1_are_shown_with_their_sum(tmp_path: Path) -> None:
     ("section", "value"),
     [
         ("train", 3),
-        ("oversample", {"sampler": "none", "input": "prepared"}),
         ("oversample.smote", 3),
         ("experiments", EXPERIMENT),
     ],
@@ -142,6 +146,12 @@ def test_fractions_not_1_are_shown_with_their_sum(tmp_path: Path) -> None:
 def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: Any) -> None:
     assert faults(written(tmp_path, nested(section, {1: value}))) == [
         f"{section}.1: a key must be text: put it in quotes"
+    ]
+
+
+def test_sampler_that_is_not_there(tmp_path: Path) -> None:
+    assert faults(written(tmp_path, {"oversample": {"rose": {}}})) == [
+        f"oversample: unknown sampler 'rose'; one of {', '.join(SAMPLERS)}"
     ]
 
 
@@ -156,7 +166,7 @@ def test_name_that_is_also_a_key(tmp_path: Path) -> None:
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     changes = {
         "split": {"train": 0.6},
-        "oversample": {"smote": {"k": 1, "seed": -1}, "weights": {"input": "raw"}},
+        "oversample": {"smote": {"k": 1, "seed": -1}, "weights": {"rate": 1}},
         "train": {"runs": 0, "epochs": "many"},
         "experiments": {"baseline": {"sampling": "rose"}, "optimized": {"model": "vgg"}},
         "seed": 1,
@@ -166,7 +176,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "split",
         "oversample.smote.seed",
         "oversample.smote.k",
-        "oversample.weights.input",
+        "oversample.weights.rate",
         "train.runs",
         "train.epochs",
         "experiments.optimized.model",

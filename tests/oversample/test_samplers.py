@@ -80,7 +80,7 @@ def prepared(tmp_path: Path) -> dict[str, Any]:
     metadata = {"age": clinical[:, 0] * 4, "sex": "male", "localization": "trunk"}
     pd.DataFrame(metadata).to_csv(tmp_path / "table.csv", index=False)
     files = {name: tmp_path / f"{name}.csv" for name in ("split", "table")}
-    return {"images": tmp_path / "images.npy", **files, "protocol": "lesion", "sampling": "mine"}
+    return {"images": tmp_path / "images.npy", **files, "part": 0}
 
 
 def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
@@ -109,7 +109,7 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
     np.testing.assert_array_equal(seen["clinical"], read_clinical(prepared["table"])[inside])
     assert seen["rate"] == 0.5
     expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
-    assert equal(read_variant(tmp_path / "lesion-mine.npz"), expected)
+    assert equal(read_variant(tmp_path / "part-0.npz"), expected)
 
 
 def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
@@ -117,17 +117,17 @@ def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
 ) -> None:
     sampler = "tasks.oversample.samplers.smote:sample"
     oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 2}, **prepared)
-    images = read_variant(tmp_path / "lesion-mine.npz").images
+    images = read_variant(tmp_path / "part-0.npz").images
     assert len(images) > 100
     assert images.min() >= 100
     assert images.max() < 150
 
 
-def test_a_sampler_that_cannot_is_told_by_its_name_in_params(
+def test_a_sampler_that_cannot_is_told_by_its_name(
     prepared: dict[str, Any], tmp_path: Path
 ) -> None:
     sampler = "tasks.oversample.samplers.smote:sample"
-    with pytest.raises(UserError, match=r"oversample\.mine: k_neighbors is 400, but the rarest"):
+    with pytest.raises(UserError, match=r"^smote: k_neighbors is 400, but the rarest"):
         oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 400}, **prepared)
 
 
@@ -271,8 +271,8 @@ def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     assert len(added.clinical) in (0, len(added.images))
     assert len(added.class_weights) in (0, len(CLASSES))
     assert equal(sample(images, labels, clinical), added)
-    write_variant(tmp_path / "lesion-mine.npz", added)
-    assert equal(read_variant(tmp_path / "lesion-mine.npz"), added)
+    write_variant(tmp_path / "part-0.npz", added)
+    assert equal(read_variant(tmp_path / "part-0.npz"), added)
 
 
 def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:

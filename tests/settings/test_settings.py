@@ -92,3 +92,30 @@ def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:
 def test_shares_may_miss_one_by_a_rounding_error(tmp_path: Path) -> None:
     split = load(written(tmp_path, {"split": {"train": 0.6, "validation": 0.3, "test": 0.1}})).split
     assert split.train + split.validation + split.test < 1
+
+
+def test_experiment_has_settings_of_its_sampler(tmp_path: Path) -> None:
+    changes = {
+        "oversample": {"smote": {"k_neighbors": 7}},
+        "experiments": {
+            "shared": {**EXPERIMENT, "sampling": "smote"},
+            "own": {**EXPERIMENT, "sampling": "smote", "k_neighbors": 2},
+        },
+    }
+    settings = load(written(tmp_path, changes))
+    assert settings.sampling("shared") == {"k_neighbors": 7, "seed": 0}
+    assert settings.sampling("own") == {"k_neighbors": 2, "seed": 0}
+
+
+def test_cross_validation_stands_beside_what_else_is_the_same(tmp_path: Path) -> None:
+    changes = {
+        "experiments": {
+            "mine": {**EXPERIMENT, "epochs": 3, "runs": 2},
+            "mine-by-image": {**EXPERIMENT, "epochs": 3, "split": "image"},
+            "mine-crossval": {**EXPERIMENT, "epochs": 3, "split": "crossval"},
+            "another-crossval": {**EXPERIMENT, "epochs": 4, "split": "crossval"},
+        }
+    }
+    found = load(written(tmp_path, changes)).crossvalidated()
+    assert found["mine-crossval"] == "mine"
+    assert "another-crossval" not in found

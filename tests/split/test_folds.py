@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.classes import FOLDS
-from tasks.split.folds import assign, split_images
+from tasks.folds import count_parts, folds_of, read_split
+from tasks.split.folds import SplitError, assign, assign_crossval, split_images
 from tasks.split.lesions import COLUMNS, pairs_to_join, read_pairs
 
 METADATA = RECORD / "HAM10000_metadata.csv"
@@ -76,7 +77,7 @@ def test_no_lesion_on_two_sides_and_every_class_in_its_share(seed: int) -> None:
 def test_ham10000() -> None:
     table = pd.read_csv(METADATA)
     ids = table["image_id"].tolist()
-    same = pairs_to_join(read_pairs(PROJECT / "data/same_lesion.csv", ids), ids)
+    same = pairs_to_join(read_pairs(PROJECT / "data/same_lesion.csv", ids), ids, "lesion")
     rows = assign(table, "lesion", validation=0.1, test=0.2, seed=0, same=same)
     assert_no_lesion_on_two_sides(rows, table, same)
     assert_shares(rows, tolerance=0.02)
@@ -132,11 +133,59 @@ def test_ids_that_look_like_numbers_keep_the_order_of_the_images(tmp_path: Path)
         table=tmp_path / "images.csv",
         pairs=pairs,
         protocol="image",
-        validation=0.1,
-        test=0.2,
-        seed=0,
+        settings={"validation": 0.1, "test": 0.2, "seed": 0},
     )
     rows = pd.read_csv(tmp_path / "image.csv", dtype=str, keep_default_na=False)
     assert rows["image_id"].tolist() == sorted(table["image_id"])
     expected = assign(table, "image", validation=0.1, test=0.2, seed=0)
     assert rows.equals(expected.astype(str))
+
+
+def test_crossval_tests_each_image_once_and_never_beside_its_lesion(tmp_path: Path) -> None:
+    table = made_up(0)
+    path = tmp_path / "crossval.csv"
+    assign_crossval(table, folds=5, seed=0, same=SAME).to_csv(path, index=False)
+    rows = read_split(path)
+    assert count_parts(rows) == 5
+    parts = [folds_of(rows, part) for part in range(5)]
+    for fold, times in {"test": 1, "validation": 1, "train": 3}.items():
+        assert (np.sum([part == fold for part in parts], axis=0) == times).all()
+    for part in parts:
+        divided = rows.assign(fold=part)
+        assert_no_lesion_on_two_sides(divided, table)
+        tested = divided[divided["fold"] == "test"]
+        assert len(tested) == pytest.approx(len(rows) / 5, rel=0.05)
+        shares = tested["dx"].value_counts() / rows["dx"].value_counts()
+        assert shares.to_numpy() == pytest.approx(0.2, abs=0.03)
+
+
+def test_other_splits_have_one_part() -> None:
+    rows = split(made_up(0))
+    assert count_parts(rows) == 1
+    assert folds_of(rows, 0).tolist() == rows["fold"].tolist()
+
+
+def test_crossval_of_too_few_lesions_says_what_to_set() -> None:
+    table = made_up(0, {**LESIONS, "df": 4})
+    with pytest.raises(
+        SplitError, match=r"df has 4\. Set crossval\.folds in params\.yaml to fewer"
+    ):
+        assign_crossval(table, folds=5, seed=0)
+
+
+def test_crossval_joins_what_is_left_apart_by_lesion_for_now(tmp_path: Path) -> None:
+    table = made_up(0)
+    table.to_csv(tmp_path / "images.csv", index=False)
+    pairs = tmp_path / "pairs.csv"
+    lines = [f"{one},{other},,,,same,crossval," for one, other in SAME]
+    pairs.write_text("\n".join([",".join(COLUMNS), *lines]))
+    settings = {"folds": 5, "seed": 0}
+    split_images.work(
+        tmp_path,
+        table=tmp_path / "images.csv",
+        pairs=pairs,
+        protocol="crossval",
+        settings=settings,
+    )
+    expected = assign_crossval(table, folds=5, seed=0, same=SAME)
+    assert read_split(tmp_path / "crossval.csv").equals(expected.astype(str))

@@ -42,7 +42,7 @@ def test_pairs_are_of_ham10000_and_join_what_they_say() -> None:
     read = pairs(before.index.tolist())
     for number in "12":
         assert (before[read[f"image_{number}"]].to_numpy() == read[f"lesion_{number}"]).all()
-    same = pairs_to_join(read, before.index.tolist())
+    same = pairs_to_join(read, before.index.tolist(), "lesion")
     after = pd.Series(
         join_lesions(before.index.tolist(), before.tolist(), same), index=before.index
     )
@@ -93,10 +93,13 @@ def test_joined_are_pairs_of_this_data_set_with_the_verdict_same(tmp_path: Path)
         "3,4,C,D,20,same,not yet,",
         "5,6,E,F,8,different,,",
         "7,8,G,H,9,,,",
+        "0,9,K,L,9,same,crossval,",
         "X,Y,I,J,,same,,another data set",
     )
     images = [str(number) for number in range(10)]
-    assert pairs_to_join(read_pairs(path, images), images) == [("1", "2")]
+    pairs = read_pairs(path, images)
+    assert pairs_to_join(pairs, images, "lesion") == [("1", "2")]
+    assert pairs_to_join(pairs, images, "crossval") == [("1", "2"), ("0", "9")]
 
 
 def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path) -> None:
     assert str(raised.value).splitlines() == [
         f"{path}: correct or remove",
         "  row 2: verdict 'Same' is neither empty nor same nor different",
-        "  row 3: joined 'later' is neither empty nor not yet",
+        "  row 3: joined 'later' is neither empty nor crossval nor not yet",
         "  row 4: there is no image 'O6' in the data set",
         "  row 5: image '1' stands twice",
         "  row 6: the pair stands in row 2 too",

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.train import check_clinical, check_input
+from flows.train import check_clinical
 from tasks import process
 from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
 from tasks.clinical import clinical_codes
 from tasks.errors import UserError
 from tasks.oversample.samplers import augment, none
-from tasks.oversample.variant import Added, read_variant, write_variant
-from tasks.settings import SAMPLERS, Experiment
+from tasks.oversample.variant import Added, write_variant
+from tasks.settings import SAMPLERS
 
 WEIGHTS = np.array([1.0, 2, 3, 4, 5, 6, 7])
 
@@ -56,6 +56,7 @@ def fit(
     settings: dict[str, Any] = {
         "table": data / "table.csv",
         "split": data / "split.csv",
+        "part": 0,
         "seed": 0,
         "epochs": 2,
         "batch_size": 32,
@@ -136,15 +137,6 @@ def test_samplings_without_clinical_columns_are_refused() -> None:
     assert said.startswith("the model clinical takes clinical columns, and the sampling makes or ")
     advised = re.split(", | or ", said.partition("take the sampler ")[2])
     assert sorted(advised) == sorted(set(SAMPLERS) - set(refused))
-
-
-def test_images_of_another_input_are_refused(data: Path) -> None:
-    setup = Experiment(model="transfer", input="embedded/a", sampling="bright", split="lesion")
-    added, nothing = (read_variant(data / f"{name}.npz") for name in ("added", "weights"))
-    with pytest.raises(UserError, match=r"bright adds images of the input prepared, .*embedded/a:"):
-        check_input(setup, "prepared", added)
-    check_input(setup, "embedded/a", added)
-    check_input(setup, "prepared", nothing)
 
 
 def test_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path) -> None:
