@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, softmax, stdtr
 from threadpoolctl import threadpool_limits
 
-from tasks.cache import whole
+from benchmarks.page import write
 from tasks.classes import TEST
 from tasks.compare import LOWER_IS_BETTER, TESTED
 from tasks.evaluate.difference import SIGNIFICANT, detectable, difference, holm
@@ -527,10 +527,7 @@ def main() -> None:
             coverage=coverage(),
             pairing=pairing(pools),
         )
-    PAGE.parent.mkdir(exist_ok=True)
-    with whole(PAGE) as beside:
-        beside.write_text(text, encoding="utf-8")
-    print(PAGE)
+    write(PAGE, text)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tasks.cache import whole
+from benchmarks.page import write
 from tasks.classes import CLASSES, TEST, VALIDATION
 from tasks.compare import TESTED
 from tasks.evaluate.metrics import scores
@@ -192,10 +192,7 @@ def main() -> None:
             experiments=", ".join(f"`{name}`" for name in EXPERIMENTS),
             noise=f"{200 * (0.95 * 0.05 / FOLDS / len(EXPERIMENTS)) ** 0.5:.1f}",
         )
-    PAGE.parent.mkdir(exist_ok=True)
-    with whole(PAGE) as beside:
-        beside.write_text(text, encoding="utf-8")
-    print(PAGE)
+    write(PAGE, text)
 
 
 if __name__ == "__main__":

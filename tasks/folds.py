@@ -22,7 +22,8 @@ class Fold:
     """One fold, in the order of the split.
 
     images: (n, ...), uint8 (n, height, width, 3) where they are pixels. labels: int64 (n,), class
-    indices. clinical: int64 (n, 3), see `tasks.clinical`. rows: of the split, a row an image.
+    indices. clinical: int64 (n, 3), see `tasks.clinical`. rows: of the split, a row an image, with
+    the name of this fold.
     """
 
     images: NDArray[Any]
@@ -74,5 +75,5 @@ def read_fold(images: Path, table: Path, split: Path, fold: str, part: int = 0) 
         images=np.load(images, mmap_mode="r")[chosen],
         labels=labels[chosen],
         clinical=read_clinical(table)[chosen],
-        rows=rows.iloc[chosen].reset_index(drop=True),
+        rows=rows.iloc[chosen].reset_index(drop=True).assign(fold=fold),
     )

@@ -58,6 +58,9 @@ LARGEST_SEED = 2**31 - 1  # numpy's generators take less than 2**32, and some co
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 """Nothing is converted: what a stage gets is what DVC, which reads the file by itself, records."""
 
+OPEN = ConfigDict(extra="allow", strict=True, frozen=True)
+"""The same, but for keys that a sampler defines."""
+
 
 def twentieth(share: float) -> float:
     if abs(share * 20 - round(share * 20)) > 1e-9:
@@ -74,10 +77,6 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 class SettingsError(UserError):
     """`params.yaml` asks for something that does not exist or cannot be."""
-
-
-OPEN = ConfigDict(extra="allow", strict=True, frozen=True)
-"""The same, but for keys that a sampler defines."""
 
 
 class Section(BaseModel):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasks.classes import TEST
 from tasks.errors import UserError
-from tasks.folds import folds_of, read_split
+from tasks.folds import read_split
 from tasks.predict.images import Source, members
 from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, read_metadata
 
@@ -24,7 +24,7 @@ def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFr
     if not split.is_file():
         raise UserError(f"{split} is missing: `dvc repro split@{split.stem}` makes it")
     rows = read_split(split)
-    rows = rows[folds_of(rows, 0) == TEST]
+    rows = rows[rows["fold"] == TEST]
     if limit is not None and limit < len(rows):
         rows = rows.iloc[np.linspace(0, len(rows) - 1, limit).astype(int)]
     columns = ["image_id", "age", "sex", "localization"]

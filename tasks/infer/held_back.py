@@ -78,7 +78,6 @@ def held_back(
     """
     folds = [read_fold(images, table, split, fold, part) for fold in (VALIDATION, TEST)]
     rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
-    rows["fold"] = np.repeat([VALIDATION, TEST], [len(fold.rows) for fold in folds])
     return (
         np.concatenate([fold.images for fold in folds]),
         np.concatenate([fold.clinical for fold in folds]),

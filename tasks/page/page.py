@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tasks.cache import file_hash
-from tasks.classes import CLASS_NAMES, CROSSVAL, IMAGE, LESION, VALIDATION
+from tasks.classes import CLASS_NAMES, CROSSVAL, LESION, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
@@ -28,16 +28,6 @@ from tasks.settings import DATAVERSE, SYNTHETIC
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""
 
-DIVIDED = {
-    LESION: "split by lesion",
-    IMAGE: "split by image",
-    CROSSVAL: "cross-validated by lesion",
-}
-ORDER = {
-    LESION: "best on validation first, numbers of the test fold",
-    IMAGE: "best on validation first, numbers of the test fold",
-    CROSSVAL: "in the order of params.yaml, numbers of all images",
-}
 SCROLLING = '<div class="wide" role="group" aria-label="Table" tabindex="0">'
 EXPLAINED = {
     "energy": "share on the lesion",
@@ -164,13 +154,18 @@ def ranks(
     `reports/ranking.csv`, in order; tested: whether they have differences.
     """
     best = rows["experiment"].iloc[0]
-    kind = "the first" if split == CROSSVAL else "the best"
+    if split == CROSSVAL:
+        kind, divided = "first", "cross-validated by lesion"
+        order = "in the order of params.yaml, numbers of all images"
+    else:
+        kind, divided = "best", f"split by {split}"
+        order = "best on validation first, numbers of the test fold"
     lines, dots = [], []
     for row in rows.to_dict("records"):
         of = metrics[row["experiment"]]
         close = tested and not row["p_corrected"] <= SIGNIFICANT  # the best has no p, hence NaN
         behind = (
-            kind.removeprefix("the ")
+            kind
             if row["experiment"] == best
             else plain_change({str(column): value for column, value in row.items()})
         )
@@ -183,19 +178,18 @@ def ranks(
             dots.append({"experiment": row["experiment"], "close": close, **of[METRIC]})
     alike = [dot["experiment"] for dot in dots if dot["close"]]
     names = [METRIC_NAMES[metric] for metric in SHOWN]
-    title = f"{METRIC_NAMES[METRIC].capitalize()}, {DIVIDED[split]}"
+    title = f"{METRIC_NAMES[METRIC].capitalize()}, {divided}"
     words = "The table has the numbers."
     if tested:
-        words += (
-            f" In blue: {kind}, and what does not differ from it significantly: {', '.join(alike)}."
-        )
+        words += f" In blue: the {kind}, and what does not differ from it significantly: "
+        words += f"{', '.join(alike)}."
     return {
         "split": split,
         "best": best,
         "merit": number(rows[VALIDATION].iloc[0]),
         "close": alike,
         "table": Table(
-            f"Experiments {DIVIDED[split]}, {ORDER[split]}. Mean over runs (95% interval: other "
+            f"Experiments {divided}, {order}. Mean over runs (95% interval: other "
             "lesions, these runs)",
             [
                 "",
@@ -203,7 +197,7 @@ def ranks(
                 f"{names[0]} on validation",
                 *names,
                 f"{names[0]}, standard deviation between runs",
-                f"{names[0]}, minus {kind} (95% interval: other lesions, other seeds)",
+                f"{names[0]}, minus the {kind} (95% interval: other lesions, other seeds)",
                 "p, corrected",
             ],
             lines,

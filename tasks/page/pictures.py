@@ -1,7 +1,5 @@
 """Pictures of what an experiment gets wrong, for a page that stays on this machine."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import numpy as np
 from tasks.classes import CLASS_NAMES, CLASSES, TEST
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
 from tasks.explain.record import image_sources
-from tasks.predict.images import naming, picture
+from tasks.predict.images import as_uri, naming, picture
 from tasks.report.tables import number
 
 LONGEST = 240  # pixels
@@ -40,10 +38,8 @@ def mistakes(predictions: Path, record: Path, count: int) -> list[Picture]:
     found = []
     sources = image_sources(record, [str(test.images[index]) for index in worst])
     for index, source in zip(worst, sources, strict=True):
-        content = io.BytesIO()
         with naming(source):
-            picture(source, LONGEST).save(content, "JPEG", quality=85)
-        address = f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+            address = as_uri(picture(source, LONGEST), quality=85)
         truth, taken = (CLASS_NAMES[CLASSES[side[index]]] for side in (test.truth, said))
         caption = f"{test.images[index]}: {truth}, taken for {taken} ({number(sure[index])})"
         found.append(Picture(address, caption))

@@ -1,5 +1,6 @@
 """Image files of any kind and size, read as a network takes them."""
 
+import base64
 import functools
 import glob
 import io
@@ -198,6 +199,13 @@ def picture(source: Source, longest: int) -> Image.Image:
         shown = flat(image).convert("RGB")
         shown.thumbnail((longest, longest))
         return shown.transpose(UPRIGHT[turn]) if turn in UPRIGHT else shown
+
+
+def as_uri(image: Image.Image, quality: int) -> str:
+    """An image as a `data:` address, for a page that is one file. quality: of JPEG."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.cache import cached
-from tasks.classes import CLASSES, TEST, TRAIN
+from tasks.classes import CLASSES, IMAGE, LESION, TEST, TRAIN
 from tasks.evaluate.difference import Row, correct, difference, paired_difference
 from tasks.evaluate.metrics import METRICS, folds_bootstrapped, runs_bootstrapped, scores
 from tasks.evaluate.predictions import (
@@ -70,8 +70,8 @@ def write_tables(
     names = {(model, sampling, split): name for model, sampling, split, name in of_paper}
     gaps: dict[tuple[str, str, str], Changes] = {}
     for (model, sampling, split), name in names.items():
-        honest = names.get((model, sampling, "lesion"))
-        if split == "image" and honest:
+        honest = names.get((model, sampling, LESION))
+        if split == IMAGE and honest:
             by_lesion, by_image = tests[honest], tests[name]
             gaps[model, sampling, "all"] = gap(by_lesion, by_image, resamples, seed)
             by_lesion = several_images(by_lesion, predictions[honest])

@@ -1,7 +1,5 @@
 """A page to look at pairs of images: both, and the second laid over the first."""
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from tasks.predict.images import Source, picture
+from tasks.predict.images import Source, as_uri, picture
 from tasks.progress import Bar
 from tasks.same_lesion.agreement import Agreement, agreement
 from tasks.same_lesion.keypoints import LONGEST, detect
@@ -45,7 +43,7 @@ def pictures(one: Source, other: Source) -> list[str]:
     mirrored = found[True].inliers > found[False].inliers
     first, second = picture(one, SHOWN), picture(other, SHOWN)
     third = laid_over(first, second, found[mirrored], mirrored)
-    return [encoded(image) for image in (first, second, third)]
+    return [as_uri(image, quality=90) for image in (first, second, third)]
 
 
 def laid_over(
@@ -67,9 +65,3 @@ def laid_over(
     return other.transform(
         one.size, Image.Transform.AFFINE, places, Image.Resampling.BILINEAR, fillcolor="grey"
     )
-
-
-def encoded(image: Image.Image) -> str:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from made import made, stored
 
-from tasks.classes import CLASSES, CROSSVAL, TEST, VALIDATION
+from tasks.classes import CLASSES, CROSSVAL, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.experiment import score_experiment
 from tasks.infer.record import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
@@ -85,17 +85,14 @@ def test_truth_of_the_test_fold_changes_no_choice(tmp_path: Path) -> None:
 def crossvalidated(folder: Path, *, shuffled: bool) -> dict[str, Any]:
     """Details of three parts; the truth of part 0's test fold as it is, or shuffled."""
     folder.mkdir()
-    tables = []
-    for part in range(3):
-        table = stored(made((part + 1) % 3), made(part))
-        if shuffled:  # in every fold that those images stand in
-            for fold, of in ((TEST, 0), (VALIDATION, 2)):
-                rows = table.index[(table["fold"] == fold) & (part == of) & (table["seed"] == 0)]
-                mixed = np.random.default_rng(0).permutation(table.loc[rows, "dx"])
-                table.loc[table["fold"] == fold, "dx"] = (
-                    np.tile(mixed, 2) if len(rows) else table["dx"]
-                )
-        tables.append(table.assign(**{PART: np.int8(part)}))
+    folds = [made(number) for number in range(3)]
+    if shuffled:
+        mixed = np.random.default_rng(0).permutation(folds[0].truth)
+        folds[0] = replace(folds[0], truth=mixed)
+    tables = [
+        stored(folds[(part + 1) % 3], folds[part]).assign(**{PART: np.int8(part)})
+        for part in range(3)
+    ]
     path = folder / "predictions.parquet"
     write_predictions(path, pd.concat(tables))
     score_experiment.work(folder, predictions=path, resamples=100, seed=0)
