@@ -3,7 +3,7 @@
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import pandas as pd
 from tasks import process
 from tasks.download import synthetic
 from tasks.errors import UserError
+from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, write_variant
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
 from tasks.settings import SOURCE_VARIABLE
 from tasks.slots import jobs
 from tasks.split.folds import split_images
+from tasks.train.plan import Plan
 
 WIDTH, HEIGHT = 40, 30
 LESIONS = 120
@@ -84,7 +86,7 @@ class Bench:
             if not (folder / "model.keras").exists():
                 self.say(f"training a model, {network}, seed {seed}")
                 folder.mkdir(parents=True, exist_ok=True)
-                process.call("tasks.train.fit:fit", **fitting(self.data, network, seed, 1, folder))
+                process.call("tasks.train.loop:fit", **fitting(self.data, network, seed, 1, folder))
         return [folder / "model.keras" for folder in folders]
 
 
@@ -108,19 +110,24 @@ class Data:
 
 
 def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict[str, Any]:
-    """Arguments of `tasks.train.fit.fit` with the settings of params.yaml."""
-    return {
-        **data.paths(),
-        "part": 0,
-        "out": out,
-        "model": f"tasks.train.models.{network}:build",
-        "network": {},
-        "seed": seed,
-        "epochs": epochs,
-        "batch_size": 32,
-        "learning_rate": 0.001,
-        "plateau": {"factor": 0.5, "patience": 5, "min_learning_rate": 1e-5},
-    }
+    """Arguments of `tasks.train.loop.fit` with the settings of params.yaml."""
+    plan = Plan(
+        images=data.images,
+        table=data.table,
+        split=data.split,
+        variant=data.variant,
+        part=0,
+        model=MODEL.reference(network),
+        sizes={},
+        recipe=RECIPE.reference("cnn"),
+        epochs=epochs,
+        settings={
+            "batch_size": 32,
+            "learning_rate": 0.001,
+            "plateau": {"factor": 0.5, "patience": 5, "min_learning_rate": 1e-5},
+        },
+    )
+    return {"out": out, "plan": asdict(plan), "seed": seed}
 
 
 def prepare(raw: Path, out: Path) -> None:

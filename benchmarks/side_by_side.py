@@ -40,7 +40,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         "embed": all_but(params, "embed"),
         "oversample": all_but(params, "oversample", "none", "smote"),
         "tune": {"trials": 1, "epochs": 1},
-        "train": {"runs": 1, "epochs": epochs},
+        "recipes": {"cnn": {"runs": 1, "epochs": epochs}},
         "experiments": only(params, *experiments),
     }
     ready, project = bench.folder / "ready", bench.folder / "copy"

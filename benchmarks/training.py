@@ -78,7 +78,7 @@ def ours(
         folder = out / str(seed)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        process.call("tasks.train.fit:fit", **fitting(data, network, seed, epochs, folder))
+        process.call("tasks.train.loop:fit", **fitting(data, network, seed, epochs, folder))
         with (folder / "history.csv").open(newline="") as stream:
             *_, last = csv.DictReader(stream)
         seconds = json.loads((folder / "seconds.json").read_text())
@@ -104,6 +104,7 @@ def notebook(
 
     from tasks.classes import CLASSES, TRAIN, VALIDATION
     from tasks.folds import read_fold
+    from tasks.train.standardise import standardised
 
     folds = [read_fold(data.images, data.table, data.split, fold) for fold in (TRAIN, VALIDATION)]
     began = time.perf_counter()
@@ -127,7 +128,7 @@ def notebook(
     found = []
     for seed in range(seeds):
         keras.utils.set_random_seed(seed)
-        whole = build(x[0].shape[1:], [0, 0, 0], [1, 1, 1])
+        whole = build(*standardised(x[0].shape[1:], [0, 0, 0], [1, 1, 1]))
         model = keras.Model(whole.get_layer("standardise").output, whole.output)
         model.compile(
             optimizer="adam",

@@ -39,9 +39,8 @@ def changes(params: Path) -> dict[str, Any]:
         "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
         "embed": all_but(params, "embed", "lite0"),
         "oversample": all_but(params, "oversample", "none", "smote", "augment", "weights"),
-        "train": {"runs": 2, "epochs": 6},
+        "recipes": {"cnn": {"runs": 2, "epochs": 6}, "finetune": {"runs": 2, "epochs": 2}},
         "tune": {"trials": 2, "epochs": 2},
-        "finetune": {"runs": 2, "epochs": 2},
         # As many runs as a comparison needs to tell what other seeds would bring.
         "experiments": {**only(params, *EXPERIMENTS), CHANGED: {"runs": 3, "epochs": None}},
     }

@@ -3,6 +3,7 @@
 python -m flows.embed NAME
 """
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from prefect import flow
 
 from flows.preprocess import RAW
 from flows.stage import run
-from tasks.cache import scratch, whole
+from tasks.cache import file_hash, scratch, whole
 from tasks.embed.shard import embed_shard
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.preprocess.check import check
@@ -22,10 +23,16 @@ from tasks.settings import Settings
 
 @flow(name="embed", flow_run_name="embed {name}")
 def embed(settings: Settings, name: str) -> None:
-    """`data/embedded/<name>/images.npy`, float16 (n, flips, h, w, channels), by image_id."""
+    """`data/embedded/<name>/images.npy`, float16 (n, flips, h, w, channels), by image_id.
+
+    And `network.json`: by what they were made, which is all that a training knows of it.
+    """
     setup = settings.embed[name]
     table = check(RAW)
     tables = shards(table)
+    out = Path("data/embedded") / name
+    trunk = f"tasks.embed.networks.{setup.network}:trunk"
+    weights = weights_of(setup.network, setup.weights_path, WEIGHTS)
     with scratch() as folder, Bar(f"embed {name}", len(table), "image") as bar:
         folders = [Path(folder) / str(number) for number in range(len(tables))]
         parts = [bar.part(len(rows)) for rows in tables]
@@ -38,8 +45,8 @@ def embed(settings: Settings, name: str) -> None:
                 images=rows["image_id"].tolist(),
                 width=setup.width,
                 height=setup.height,
-                trunk=f"tasks.embed.networks.{setup.network}:trunk",
-                weights=weights_of(setup.network, setup.weights_path, WEIGHTS),
+                trunk=trunk,
+                weights=weights,
                 flips=setup.flips,
             )
             for place, rows, part in zip(folders, tables, parts, strict=True)
@@ -47,8 +54,16 @@ def embed(settings: Settings, name: str) -> None:
         for finish, part in zip(waiting, parts, strict=True):
             finish()
             part.end()
-        with whole(Path("data/embedded") / name / "images.npy") as beside:
+        with whole(out / "images.npy") as beside:
             gather(folders, tables, "activations.npy", beside)
+    made = {
+        "network": setup.network,
+        "trunk": trunk,
+        "shape": [setup.height, setup.width, 3],
+        "weights": file_hash(weights),
+    }
+    with whole(out / "network.json") as beside:
+        beside.write_text(json.dumps(made, indent=2) + "\n")
 
 
 def main(name: Annotated[str, typer.Argument(help="One of params.yaml, section embed.")]) -> None:

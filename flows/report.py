@@ -13,7 +13,9 @@ from flows.evaluate import DETAILS
 from flows.stage import run
 from tasks.cache import Pending, leave_only, place_together
 from tasks.classes import CROSSVAL
+from tasks.keywords import MODEL
 from tasks.report.collect import write_classes, write_tables
+from tasks.report.counterparts import crossvalidated, of_paper
 from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
 from tasks.report.ranking import rank_experiments
 from tasks.settings import Settings
@@ -42,7 +44,7 @@ def report(settings: Settings) -> None:
     networks = draw_networks.submit(
         FIGURES,
         label="figures 3 and 4",
-        models={model: f"tasks.train.models.{model}:build" for model in NUMBERS},
+        models={model: MODEL.reference(model) for model in NUMBERS},
         width=settings.preprocess.width,
         height=settings.preprocess.height,
     ).waited()
@@ -63,7 +65,7 @@ def report(settings: Settings) -> None:
 def files(settings: Settings, folder: Path, suffix: str) -> dict[str, dict[str, Path]]:
     """Files of the experiments that stand for the paper's networks, by model and protocol."""
     found: dict[str, dict[str, Path]] = {}
-    for (model, sampling, protocol), name in settings.of_paper().items():
+    for (model, sampling, protocol), name in of_paper(settings).items():
         if model in NUMBERS and sampling == "none":
             found.setdefault(model, {})[protocol] = folder / f"{name}.{suffix}"
     return found
@@ -81,8 +83,8 @@ def tables(settings: Settings) -> list[Pending]:
         REPORTS,
         label="tables",
         splits=splits,
-        of_paper=[(*setup, name) for setup, name in settings.of_paper().items()],
-        crossvalidated=settings.crossvalidated(),
+        of_paper=[(*setup, name) for setup, name in of_paper(settings).items()],
+        crossvalidated=crossvalidated(settings),
         metrics={name: DETAILS / f"{name}.json" for name, _ in splits},
         predictions=predictions,
         **bootstrap,

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from flows.errors import told
+from tasks.report.counterparts import of_paper
 from tasks.report.seconds import median_seconds, seconds_table
 from tasks.settings import load
 
@@ -19,7 +20,7 @@ def main() -> None:
     with told("seconds"):
         found = {
             (model, sampling): median_seconds(Path("seconds") / name)
-            for (model, sampling, split), name in load().of_paper().items()
+            for (model, sampling, split), name in of_paper(load()).items()
             if split == "image"
         }
     print(seconds_table(found))

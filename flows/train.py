@@ -5,21 +5,23 @@ python -m flows.train EXPERIMENT
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import CachedTask, Pending, leave_only
+from tasks.cache import Pending, leave_only
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_split
+from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, read_variant
 from tasks.progress import Bar, Part
-from tasks.settings import EMBEDDED, PREPARED, Experiment, Settings, takes_clinical
-from tasks.train.finetune_seed import finetune_seed
+from tasks.settings import EMBEDDED, PREPARED, Settings
+from tasks.train.plan import Plan
 from tasks.train.seed import train_seed
 
 
@@ -29,30 +31,21 @@ def train(settings: Settings, experiment: str) -> None:
 
     There are `runs` of each part of the split, the parts of the first run first.
     """
-    setup = settings.experiments[experiment]
-    training = settings.training(experiment, tuned(setup.model))
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
-    split = Path(f"data/splits/{setup.split}.csv")
-    parts = count_parts(read_split(split))
-    variants = [Path(f"data/oversampled/{experiment}/part-{part}.npz") for part in range(parts)]
-    check_clinical(setup.model, read_variant(variants[0]))
-    seeds = {f"seed-{seed}": seed for seed in range(training.runs * parts)}
-    fit_seed, own = recipe(settings, setup)
-    with Bar(f"train {experiment}", len(seeds) * training.epochs, "epoch") as bar:
-        progress = [bar.part(training.epochs) for _ in seeds]
+    plans = plans_of(settings, experiment)
+    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)))
+    recipe = settings.training(experiment)
+    seeds = {f"seed-{seed}": seed for seed in range(recipe.runs * len(plans))}
+    with Bar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
+        progress = [bar.part(recipe.epochs) for _ in seeds]
         waiting = [
-            fit_seed.submit(
+            train_seed.submit(
                 folder / name,
                 label=f"{experiment}, seed {seed}",
                 aside={"seconds.json": seconds / f"{name}.json"},
                 unkeyed={"report": of_seed.one},
-                images=Path("data") / setup.input / "images.npy",
-                table=Path("data/prepared/images.csv"),
-                split=split,
-                part=seed % parts,
-                variant=variants[seed % parts],
+                plan=asdict(plans[seed % len(plans)]),
                 seed=seed,
-                **{**training.model_dump(exclude={"runs"}), **own},
             )
             for (name, seed), of_seed in zip(seeds.items(), progress, strict=True)
         ]
@@ -82,33 +75,50 @@ def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Pa
         raise UserError("\n".join(said))
 
 
-def check_clinical(model: str, added: Added) -> None:
+def plans_of(settings: Settings, experiment: str) -> list[Plan]:
+    """What a seed is trained by, for each part of the split."""
+    setup, recipe = settings.experiments[experiment], settings.training(experiment)
+    split = Path(f"data/splits/{setup.split}.csv")
+    return [
+        Plan(
+            images=Path("data") / setup.input / "images.npy",
+            table=Path("data/prepared/images.csv"),
+            split=split,
+            part=part,
+            variant=variant_of(experiment, part),
+            model=MODEL.reference(setup.model),
+            sizes=settings.sizes(experiment),
+            recipe=RECIPE.reference(setup.recipe),
+            epochs=recipe.epochs,
+            settings=recipe.keywords,
+            frozen=frozen(settings, setup.input),
+        )
+        for part in range(count_parts(read_split(split)))
+    ]
+
+
+def variant_of(experiment: str, part: int) -> Path:
+    return Path(f"data/oversampled/{experiment}/part-{part}.npz")
+
+
+def frozen(settings: Settings, given: str) -> tuple[str, Path, list[int]] | None:
+    """What made the images of an `input`, by what the stage `embed` says: see Plan."""
+    if given == PREPARED:
+        return None
+    made = json.loads((Path("data") / given / "network.json").read_text(encoding="utf-8"))
+    named = settings.embed[given.removeprefix(EMBEDDED)].weights_path
+    return made["trunk"], weights_of(made["network"], named, WEIGHTS), made["shape"]
+
+
+def check_clinical(settings: Settings, experiment: str, added: Added) -> None:
     """Raise UserError where the sampling's images have no clinical columns and the model has."""
-    if (added.transform or len(added.images) > len(added.clinical)) and takes_clinical(model):
+    model = settings.experiments[experiment].model
+    taken = {**MODEL.keywords(model), **settings.sizes(experiment)}.get("clinical")
+    if taken and (added.transform or len(added.images) > len(added.clinical)):
         raise UserError(
-            f"the model {model} takes clinical columns, and the sampling makes or transforms "
+            f"the model {model} takes clinical columns here, and the sampling makes or transforms "
             "images without them: take the sampler none, random, smotenc or weights"
         )
-
-
-def tuned(model: str) -> dict[str, Any]:
-    """What the stage `tune` found for a model: its `network`, and values of the section `train`."""
-    found = Path("tasks/train/models") / model / "best.json"
-    return json.loads(found.read_text()) if found.exists() else {"network": {}}
-
-
-def recipe(settings: Settings, setup: Experiment) -> tuple[CachedTask, dict[str, Any]]:
-    """The task that fits a seed, by what the model sees, and the arguments that it alone has."""
-    model = f"tasks.train.models.{setup.model}"
-    if setup.input == PREPARED:
-        return train_seed, {"model": f"{model}:build", "network": tuned(setup.model)["network"]}
-    embedded = settings.embed[setup.input.removeprefix(EMBEDDED)]
-    return finetune_seed, {
-        "model": f"{model}:head",
-        "network": f"tasks.embed.networks.{embedded.network}:trunk",
-        "weights": weights_of(embedded.network, embedded.weights_path, WEIGHTS),
-        "shape": [embedded.height, embedded.width, 3],
-    }
 
 
 def main(experiment: Annotated[str, typer.Argument(help="One of params.yaml.")]) -> None:

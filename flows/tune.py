@@ -4,6 +4,7 @@ python -m flows.tune
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -11,22 +12,23 @@ from prefect import flow
 
 from flows.stage import run
 from tasks.cache import scratch, whole
+from tasks.keywords import MODEL, RECIPE
 from tasks.progress import Bar
-from tasks.settings import Settings
+from tasks.settings import Settings, merged
+from tasks.train.plan import Plan
 from tasks.train.seed import train_seed
 
-TUNED = Path("tasks/train/models/tuned/best.json")
+TUNED = Path("reports/tuned.json")
 TRIALS = Path("reports/trials.csv")
 
 
 @flow(name="tune")
 def tune(settings: Settings) -> None:
-    """`best.json`, which the model `tuned` is built with, and a table of all trials."""
+    """`tuned.json`, keys for the line of an experiment, and a table of all trials."""
     # Imported only now: KerasTuner takes Keras and TensorFlow with it.
-    from tasks.tune.choose import arranged, best, results
+    from tasks.tune.choose import best, results
     from tasks.tune.space import propose
 
-    training = settings.train.model_dump(exclude={"runs", "epochs", "learning_rate", "batch_size"})
     proposed = propose(settings.tune.trials, settings.tune.seed)
     total = len(proposed) * settings.tune.epochs
     with scratch() as folder, Bar("tune", total, "epoch") as bar:
@@ -37,27 +39,40 @@ def tune(settings: Settings) -> None:
                 place,
                 label=f"trial {place.name}",
                 unkeyed={"report": part.one},
-                images=Path("data/prepared/images.npy"),
-                table=Path("data/prepared/images.csv"),
-                split=Path("data/splits/lesion.csv"),
-                part=0,
-                variant=None,
-                model="tasks.train.models.tuned:build",
+                plan=asdict(plan_of(settings, trial)),
                 seed=settings.tune.seed,
-                epochs=settings.tune.epochs,
-                **trial,
-                **training,
             )
-            for place, trial, part in zip(folders, map(arranged, proposed), parts, strict=True)
+            for place, trial, part in zip(folders, proposed, parts, strict=True)
         ]
         for finish, part in zip(waiting, parts, strict=True):
             finish()
             part.end()
         table = results(proposed, [place / "history.csv" for place in folders])
+    found = json.dumps(best(proposed, table), indent=2)
     with whole(TRIALS) as beside:
         table.to_csv(beside, index=False, float_format="%.6g")
     with whole(TUNED) as beside:
-        beside.write_text(json.dumps(best(proposed, table), indent=2) + "\n")
+        beside.write_text(found + "\n")
+    print(f"the best on the validation fold, for the line of an experiment: {found}")
+
+
+def plan_of(settings: Settings, trial: dict[str, int | float]) -> Plan:
+    """The optimized network by lesion, with the values of a trial for it and for the recipe."""
+    model, recipe = "optimized", "cnn"
+    sizes = {key: value for key, value in trial.items() if key in MODEL.keywords(model)}
+    others = {key: value for key, value in trial.items() if key not in sizes}
+    return Plan(
+        images=Path("data/prepared/images.npy"),
+        table=Path("data/prepared/images.csv"),
+        split=Path("data/splits/lesion.csv"),
+        part=0,
+        variant=None,
+        model=MODEL.reference(model),
+        sizes=sizes,
+        recipe=RECIPE.reference(recipe),
+        epochs=settings.tune.epochs,
+        settings=merged(settings.recipes[recipe].keywords, others),
+    )
 
 
 def main() -> None:

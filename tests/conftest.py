@@ -36,7 +36,7 @@ SMALL = {
     "download": {"source": "synthetic", "synthetic": {"lesions": 120}},
     "embed": all_but("embed"),
     "oversample": all_but("oversample", "none", "smote"),
-    "train": {"runs": 2, "epochs": 2},
+    "recipes": {"cnn": {"runs": 2, "epochs": 2}},
     "tune": {"trials": 1, "epochs": 1},
     "evaluate": {"resamples": 100},
     "experiments": scratch.only(

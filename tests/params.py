@@ -11,10 +11,15 @@ from flows.scratch import merged
 from tasks.settings import SettingsError, load
 
 PARAMS = PROJECT / "params.yaml"
-EXPERIMENT = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
+EXPERIMENT = {
+    "model": "baseline",
+    "input": "prepared",
+    "sampling": "none",
+    "split": "lesion",
+    "recipe": "cnn",
+}
 SECTIONS = (
-    "download, preprocess, split, crossval, embed, oversample, train, tune, finetune, experiments, "
-    "evaluate"
+    "download, preprocess, split, crossval, embed, oversample, recipes, tune, experiments, evaluate"
 )
 INPUTS = "prepared, embedded/lite0, embedded/lite0-pooled"
 SAMPLINGS = ", ".join(yaml.safe_load(PARAMS.read_text())["oversample"])

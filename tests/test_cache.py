@@ -161,7 +161,7 @@ def test_key_follows_helpers_and_functions_named_in_strings(
 
     seed, model, split = hashes()
     edit(package / "train" / "archive.py", "1980", "1981")  # in another process, by its name
-    edit(package / "train" / "models" / "baseline" / "__init__.py", "(32, 64)", "(32, 65)")
+    edit(package / "train" / "models" / "baseline.py", "Positive = 32", "Positive = 33")
     changed = hashes()
     assert changed[0] != seed
     assert changed[1] != model

@@ -21,6 +21,7 @@ LINE = {
     "sampling": "smote",
     "k_neighbors": 2,
     "split": "crossval",
+    "recipe": "cnn",
     "epochs": 1,
 }
 SIBLING = {"epochs": 1, "k_neighbors": 2}

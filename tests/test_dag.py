@@ -200,7 +200,7 @@ def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
 
 def test_dvc_compares_two_commits(project: Path) -> None:
     commit(project)
-    change_params(project / "params.yaml", {"train": {"learning_rate": 0.002}})
+    change_params(project / "params.yaml", {"recipes": {"cnn": {"learning_rate": 0.002}}})
     stages = {f"{stage}@baseline" for stage in ("train", "infer", "evaluate")}
     assert repro(project, "evaluate@baseline") == stages
     commit(project)

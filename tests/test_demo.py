@@ -108,7 +108,7 @@ def test_demo_ends_with_a_comparison_with_what_it_committed(
     assert ran == ["pipeline", "pipeline", "page", "compare"]
     changed = git("diff", "--name-only", folder=Path("demo")).splitlines()
     assert {"params.yaml", "predictions/clinical.parquet"} <= set(changed), "all in HEAD, and other"
-    assert load(Path("demo/params.yaml")).experiments["clinical"].learning_rate == 0.0001
+    assert load(Path("demo/params.yaml")).training("clinical").keywords["learning_rate"] == 0.0001
     assert "since its last commit" in capsys.readouterr().out
 
     ran.clear()

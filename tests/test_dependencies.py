@@ -43,9 +43,10 @@ def code_of_stage(address: str) -> set[str]:
     if name == "oversample":
         roots.append(f"tasks.oversample.samplers.{settings.experiments[item].sampling}")
     if name == "train":
-        roots.append(f"tasks.train.models.{settings.experiments[item].model}")
+        setup = settings.experiments[item]
+        roots += [f"tasks.train.models.{setup.model}", f"tasks.train.recipes.{setup.recipe}"]
     if name == "tune":
-        roots.append("tasks.train.models.tuned")
+        roots += ["tasks.train.models.optimized", "tasks.train.recipes.cnn"]
     used = {module for root in roots for module in code_of(root)}
     paths = [module_path(module) for module in used - SILENT]
     return {str(path.relative_to(PROJECT)) for path in paths if path is not None}

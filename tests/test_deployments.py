@@ -80,7 +80,7 @@ def test_study_works_in_a_scratch_copy(site: Site) -> None:
     # Of the run that built the project, where that was `flows.pipeline`.
     shutil.rmtree(site.project / ".prefect" / "logs", ignore_errors=True)
     others = {"baseline-smote": None, "baseline-by-image": None}
-    changes = {"train": {"runs": 3, "epochs": 1}, "experiments": others}
+    changes = {"recipes": {"cnn": {"runs": 3, "epochs": 1}}, "experiments": others}
     run = site.trigger("study", changes=changes, targets=["evaluate@baseline"])
     state = site.final(run)
     assert state["type"] == "COMPLETED", state
@@ -118,7 +118,7 @@ def test_two_runs_do_not_share_a_scratch_copy(
         alone(SCRATCH.with_suffix(".lock")),
         pytest.raises(UserError, match="another run of the whole DAG"),
     ):
-        pipeline.fn(changes={"train": {"runs": 1}})
+        pipeline.fn(changes={"recipes": {"cnn": {"runs": 1}}})
     assert not SCRATCH.exists()
 
 

@@ -1,24 +1,23 @@
-"""A model and a sampler of one's own: a function each and a line each, and the DAG runs."""
+"""A model, a sampler and a recipe of one's own: a file and a line each, and the DAG runs.
+
+And what would run anew after a change.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
-from conftest import repro
+from conftest import commit, dvc, repro
 
 from flows.scratch import change_params
 
-MODEL = '''"""One dense layer."""
+MODEL = '''"""Two dense layers."""
 
-import keras
-from keras import layers
+def build(pixels, x, *, units: int):
+    from keras import Model, layers
 
-from tasks.train.standardise import standardised
-
-
-def build(shape, mean, variance):
-    images, x = standardised(shape, mean, variance)
-    x = layers.Flatten()(x)
-    return keras.Model(images, layers.Dense(7, activation="softmax")(x))
+    x = layers.Dense(units, activation="relu")(layers.Flatten()(x))
+    return Model(pixels, layers.Dense(7, activation="softmax")(x))
 '''
 
 SAMPLER = '''"""The first images once more."""
@@ -33,18 +32,56 @@ def sample(images, labels, clinical, *, rows: int):
 '''
 
 
-def test_one_function_and_one_line_each(project: Path) -> None:
-    folder = project / "tasks" / "train" / "models" / "linear"
-    folder.mkdir()
-    (folder / "__init__.py").write_text(MODEL)
-    (project / "tasks" / "oversample" / "samplers" / "first.py").write_text(SAMPLER)
+RECIPE = '''"""Plain gradient descent."""
+
+from tasks.train.plan import Fitting
+
+
+def recipe(pixels, seed, epochs, *, rate: float):
+    from keras import optimizers
+
+    return Fitting(
+        compile={"optimizer": optimizers.SGD(rate), "loss": "sparse_categorical_crossentropy"},
+        fit={
+            "x": pixels.train.inputs(),
+            "y": pixels.train.labels,
+            "validation_data": (pixels.validation.inputs(), pixels.validation.labels),
+        },
+    )
+'''
+
+LINE = {
+    "model": "dense",
+    "input": "prepared",
+    "sampling": "first",
+    "split": "lesion",
+    "recipe": "sgd",
+    "units": 9,
+}
+
+
+def would_run(project: Path, **changes: Any) -> set[str]:
+    """By `dvc repro --dry`, after changes to params.yaml, which are then undone."""
+    path = project / "params.yaml"
+    before = path.read_bytes()
+    change_params(path, changes)
+    ran = repro(project, "--dry")
+    path.write_bytes(before)
+    return ran
+
+
+def test_one_file_and_one_line_each(project: Path) -> None:
+    tasks = project / "tasks"
+    (tasks / "train/models/dense.py").write_text(MODEL)
+    (tasks / "train/recipes/sgd.py").write_text(RECIPE)
+    (tasks / "oversample/samplers/first.py").write_text(SAMPLER)
+    embed = {"network": "vgg16", "width": 32, "height": 32, "flips": False}
     changes = {
         "oversample": {"first": {"rows": 9}},
-        "experiments": {
-            "mine": {"model": "linear", "input": "prepared", "sampling": "first", "split": "lesion"}
-        },
+        "recipes": {"sgd": {"runs": 2, "epochs": 1, "rate": 0.01}},
     }
-    change_params(project / "params.yaml", changes)
+    assert would_run(project, **changes, embed={"vgg": embed}) == {"embed@vgg"}
+    change_params(project / "params.yaml", {**changes, "experiments": {"mine": LINE}})
     ran = repro(project)
     assert ran >= {"oversample@mine", "train@mine", "infer@mine", "evaluate@mine", "report"}
     assert not any(name.endswith("baseline") for name in ran)
@@ -52,3 +89,14 @@ def test_one_function_and_one_line_each(project: Path) -> None:
     assert "| mine |" in (project / "reports" / "experiments.md").read_text()
     classes = (project / "reports" / "classes.csv").read_text().splitlines()
     assert sum(line.startswith("lesion,first,") for line in classes) == 7
+
+    # What comes after them, a dry run cannot know.
+    assert would_run(project, recipes={"sgd": {"rate": 0.02}}) == {"train@mine"}
+    of_cnn = {f"train@{name}" for name in ("baseline", "baseline-smote", "baseline-by-image")}
+    assert would_run(project, recipes={"cnn": {"plateau": {"patience": 9}}}) == {"tune", *of_cnn}
+    assert would_run(project, recipes={"finetune": {"epochs": 9}}) == set()
+
+    commit(project)
+    tried = dvc(project, "exp", "run", "--temp", "-S", "experiments.mine.units=5", "train@mine")
+    assert tried.returncode == 0, tried.stdout
+    assert "Running stage 'train@mine'" in tried.stdout

@@ -19,8 +19,13 @@ from flows.stage import run
 @pytest.mark.parametrize(
     ("address", "arguments", "changes", "fails"),
     [
-        ("train@baseline", {"experiment": "baseline"}, {"train": {"epochs": 9}}, True),
-        ("train@baseline", {"experiment": "baseline"}, {"finetune": {"epochs": 9}}, True),
+        ("train@baseline", {"experiment": "baseline"}, {"recipes": {"cnn": {"epochs": 9}}}, True),
+        (
+            "train@baseline",
+            {"experiment": "baseline"},
+            {"recipes": {"finetune": {"epochs": 9}}},
+            False,
+        ),
         ("train@baseline", {"experiment": "baseline"}, {"experiments": {"baseline": None}}, True),
         ("train@baseline", {"experiment": "baseline"}, {"experiments": {"optimized": None}}, False),
         ("train@baseline", {"experiment": "baseline"}, {"split": {"seed": 9}}, False),
@@ -28,7 +33,7 @@ from flows.stage import run
         ("split@lesion", {"protocol": "lesion"}, {"experiments": {"baseline": None}}, False),
         ("embed@lite0", {"name": "lite0"}, {"embed": {"lite0": {"flips": False}}}, True),
         ("embed@lite0", {"name": "lite0"}, {"embed": {"lite0-pooled": {"flips": False}}}, False),
-        ("tune", {}, {"train": {"plateau": {"factor": 0.1}}}, True),
+        ("tune", {}, {"recipes": {"cnn": {"plateau": {"factor": 0.1}}}}, True),
         ("report", {}, {"experiments": {"baseline": {"epochs": 9}}}, True),
         ("report", {}, {"split": {"seed": 9}}, False),
         (None, {}, {"split": {"seed": 9}}, False),

@@ -64,16 +64,14 @@ def whole(seed: int, kind: str) -> Any:
 
 def in_two(seed: int) -> Any:
     """The same as tasks.train.transfer makes models: a trunk, a tail, four flips."""
+    import keras
+
     from tasks.train.transfer import assemble
 
-    class Head:
-        CLINICAL = False
+    def build(activations: Any, x: Any) -> Any:
+        return keras.Model(activations, softmax(x, by_colour(seed)), name="tiny")
 
-        @staticmethod
-        def head(features: Any) -> Any:
-            return softmax(features, by_colour(seed))
-
-    return assemble("tiny:trunk", Path(), (HEIGHT, WIDTH, 3), Head, flips=True)
+    return assemble("tiny:trunk", Path(), (HEIGHT, WIDTH, 3), build, flips=True)
 
 
 def trunk(shape: tuple[int, int, int], weights: Path) -> Any:

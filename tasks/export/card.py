@@ -13,7 +13,7 @@ from tasks.classes import CLASS_NAMES
 from tasks.clinical import AGE_BAND, OLDEST, SEXES, SITES
 from tasks.evaluate.predictions import ENSEMBLE
 from tasks.report.tables import METRIC_NAMES, interval
-from tasks.settings import DATAVERSE, SYNTHETIC
+from tasks.sections import DATAVERSE, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 

@@ -23,7 +23,7 @@ from tasks.predict.locate import in_folder
 from tasks.progress import Bar
 from tasks.report.ranking import COLUMNS
 from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
-from tasks.settings import DATAVERSE, SYNTHETIC
+from tasks.sections import DATAVERSE, SYNTHETIC
 
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""

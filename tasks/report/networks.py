@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from tasks.train.standardise import standardised
+
 
 def describe(
     out: Path,
@@ -25,7 +27,7 @@ def describe(
     for model in models:
         module, build = model.split(":")
         network: keras.Model = getattr(importlib.import_module(module), build)(
-            (height, width, 3), [0.0] * 3, [1.0] * 3
+            *standardised((height, width, 3), [0.0] * 3, [1.0] * 3)
         )
         layers = [
             {

@@ -1,5 +1,6 @@
 """One seed of one experiment, as a cached task."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from tasks.cache import cached
 
 
 @cached("train seed")
-def train_seed(out: Path, **arguments: Any) -> None:
-    """`tasks.train.fit.fit` in a process of its own; see there for arguments and products."""
-    process.call("tasks.train.fit:fit", out=out, **arguments)
+def train_seed(
+    out: Path, *, plan: dict[str, Any], seed: int, report: Callable[[dict[str, float]], None]
+) -> None:
+    """`tasks.train.loop.fit` in a process of its own. plan: tasks.train.plan.Plan, `asdict`."""
+    process.call("tasks.train.loop:fit", out=out, plan=plan, seed=seed, report=report)

@@ -1,25 +1,29 @@
-"""A frozen trunk, a trained tail and a head as one model from pixels to probabilities."""
+"""A frozen trunk, a trained tail and a model on it as one model from pixels to probabilities."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 from keras import layers
 
 from tasks.embed.flips import flipped
-from tasks.train.clinical import clinical_input
+
+TRAINED = "after_trunk"
 
 
 def assemble(
-    network: str, weights: Path, shape: Sequence[int], head: Any, *, flips: bool
+    network: str,
+    weights: Path,
+    shape: Sequence[int],
+    build: Callable[[keras.KerasTensor, keras.KerasTensor], keras.Model],
+    *,
+    flips: bool,
 ) -> keras.Model:
     """The whole model: uint8 pixels (n, height, width, 3) to probabilities (n, 7).
 
-    network: "module:trunk" (tasks.embed.networks); weights: its file; head: a module of
-    tasks.train.models with `head(features)`, or `head(features, clinical)` where its CLINICAL is
-    true; flips: whether the prediction is the mean over an image's four flips.
+    network: "module:trunk" (tasks.embed.networks); weights: its file; build: of tasks.train.models;
+    flips: whether the prediction is the mean over an image's four flips.
 
     It holds two models, the frozen trunk and what is trained: `after_trunk`.
     """
@@ -27,13 +31,9 @@ def assemble(
     trunk = module.trunk(tuple(shape), weights)
     pixels = keras.Input(shape, dtype="uint8", name="image")
     stored = keras.Input(trunk.output.shape[1:], name="activations")
-    features = [module.tail(stored, weights)]
-    codes = []
-    if head.CLINICAL:
-        clinical, known = clinical_input()
-        features.append(known)
-        codes.append(clinical)
-    rest = keras.Model([stored, *codes], head.head(*features), name="after_trunk")
+    built = build(stored, module.tail(stored, weights))
+    codes = built.inputs[1:]
+    rest = keras.Model([stored, *codes], built.outputs[0], name=TRAINED)
     each = [rest([trunk(view), *codes]) for view in flipped(pixels, flips)]
     mean = layers.Average(name="probabilities")(each) if flips else each[0]
     return keras.Model([pixels, *codes], mean)
@@ -44,4 +44,4 @@ def after_trunk(whole: keras.Model) -> keras.Model:
 
     From activations (n, h, w, channels), and clinical codes where it takes them, to probabilities.
     """
-    return whole.get_layer("after_trunk")
+    return whole.get_layer(TRAINED)

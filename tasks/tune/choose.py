@@ -6,15 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.tune.space import NETWORK
-
-
-def arranged(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a trial as `train_seed` takes them: the network's own in `network`."""
-    network = {name: settings[name] for name in NETWORK}
-    others = {name: value for name, value in settings.items() if name not in NETWORK}
-    return {"network": network, **others}
-
 
 def results(proposed: Sequence[Mapping[str, Any]], histories: Sequence[Path]) -> pd.DataFrame:
     """A row a trial: its settings, and the validation figures of its last epoch.
@@ -29,5 +20,5 @@ def results(proposed: Sequence[Mapping[str, Any]], histories: Sequence[Path]) ->
 
 
 def best(proposed: Sequence[Mapping[str, Any]], table: pd.DataFrame) -> dict[str, Any]:
-    """The settings of the trial with the lowest validation loss, `arranged`."""
-    return arranged(proposed[int(table["val_loss"].argmin())])
+    """The settings of the trial with the lowest validation loss."""
+    return dict(proposed[int(table["val_loss"].argmin())])

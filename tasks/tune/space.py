@@ -5,12 +5,9 @@ from typing import Any
 
 import keras_tuner
 
-NETWORK = ("blocks", "filters", "dropout", "dense", "dense_dropout")
-"""What the network takes (tasks.train.models.tuned); the rest are settings of training."""
-
 
 def space() -> keras_tuner.HyperParameters:
-    """Sizes around the optimized network's, which is a point of the space."""
+    """Keywords of the optimized network and of its recipe, around OPTIMIZED."""
     space = keras_tuner.HyperParameters()
     space.Int("blocks", 2, 3)
     space.Choice("filters", [16, 32, 48, 64])
@@ -31,7 +28,7 @@ OPTIMIZED = {
     "learning_rate": 0.001,
     "batch_size": 32,
 }
-"""The paper's optimized network."""
+"""The paper's optimized network, a point of the space."""
 
 
 def propose(trials: int, seed: int) -> list[dict[str, Any]]:

@@ -22,11 +22,12 @@ def look(*, report: Callable[[Any], None]) -> None:
     from tasks.explain.gradcam import cut
     from tasks.explain.place import grid_of
     from tasks.train.models import baseline, optimized
+    from tasks.train.standardise import standardised
 
     keras.utils.set_random_seed(0)
     found = {}
     for module in (baseline, optimized):
-        model = module.build((30, 40, 3), [100.0] * 3, [2500.0] * 3)
+        model = module.build(*standardised((30, 40, 3), [100.0] * 3, [2500.0] * 3))
         front, _, grid = cut(model)
         found[model.name] = grid, windows(front, 30, 40)
 

@@ -73,7 +73,13 @@ def test_inputs(project: Path, address: str, monkeypatch: pytest.MonkeyPatch) ->
     if address == "split@lesion":  # it reads another file of the same output
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
     elif address == "a stage that never ran":
-        line = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
+        line = {
+            "model": "baseline",
+            "input": "prepared",
+            "sampling": "none",
+            "split": "lesion",
+            "recipe": "cnn",
+        }
         change_params(Path("params.yaml"), {"experiments": {"new": line}})
         address = "train@new"
         corrupted = pytest.raises(UserError, match=r"images\.npy is damaged")
@@ -127,7 +133,13 @@ def test_models_of_another_experiment_are_no_input(
 ) -> None:
     """Whatever became of them: a new experiment depends on what dvc.yaml says, not on theirs."""
     monkeypatch.chdir(project)
-    line = {"model": "optimized", "input": "prepared", "sampling": "none", "split": "lesion"}
+    line = {
+        "model": "optimized",
+        "input": "prepared",
+        "sampling": "none",
+        "split": "lesion",
+        "recipe": "cnn",
+    }
     change_params(Path("params.yaml"), {"experiments": {"new": line}})
     (project / MODEL).write_bytes(b"another training's")
     refuse_damaged("infer@new")

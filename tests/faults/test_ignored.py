@@ -1,46 +1,58 @@
 """A value of params.yaml that is accepted, recorded by DVC, and then not used."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from params import EXPERIMENT, written
+from params import EXPERIMENT, PARAMS, written
 
-import flows.train
-from tasks.oversample.variant import Added, write_variant
+from flows.train import plans_of
+from flows.tune import plan_of
 from tasks.settings import load
+from tasks.tune.space import OPTIMIZED
 
-BEST = Path("tasks/train/models/tuned/best.json")
-VARIANT = Path("data/oversampled/tuned/part-0.npz")
 SPLIT = Path("data/splits/lesion.csv")
-FOUND = {"network": {"blocks": 2}, "learning_rate": 0.0004, "batch_size": 16}
 
 
-@pytest.mark.parametrize("own", [{}, {"learning_rate": 0.002}, {"batch_size": 64, "epochs": 7}])
-def test_experiment_wins_over_what_tune_found(
-    own: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And what it found over the section `train`."""
-    changes = {"tuned": {**EXPERIMENT, "model": "tuned", "sampling": "none", "runs": 1, **own}}
-    settings = load(written(tmp_path, {"experiments": changes}))
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a split and no images."""
     monkeypatch.chdir(tmp_path)
-    for path in (BEST, VARIANT, SPLIT, Path("seconds/tuned/x")):
-        path.parent.mkdir(parents=True)
-    BEST.write_text(json.dumps(FOUND))
-    nothing = Added.nothing(np.empty((0, 30, 40, 3), np.uint8))
-    write_variant(VARIANT, nothing)
+    SPLIT.parent.mkdir(parents=True)
     SPLIT.write_text("image_id,lesion_id,dx,fold\nI1,L1,nv,train\n")
-    given: dict[str, Any] = {}
+    return tmp_path
 
-    def submit(out: Path, **arguments: Any) -> Any:
-        out.mkdir(parents=True)
-        given.update(arguments)
-        return flows.train.Pending(dict, out, {})
 
-    monkeypatch.setattr(flows.train, "train_seed", SimpleNamespace(submit=submit))
-    flows.train.train.fn(settings, "tuned")
-    expected = {**settings.train.model_dump(exclude={"runs"}), **FOUND, **own}
-    assert {name: given[name] for name in expected} == expected
+@pytest.mark.parametrize(
+    ("own", "sizes", "settings"),
+    [
+        ({}, {}, {}),
+        ({"learning_rate": 0.002}, {}, {"learning_rate": 0.002}),
+        ({"epochs": 7, "dropout": 0.4, "batch_size": 64}, {"dropout": 0.4}, {"batch_size": 64}),
+        (
+            {"plateau": {"patience": 9}, "name": "mine"},
+            {"name": "mine"},
+            {"plateau": {"factor": 0.5, "patience": 9, "min_learning_rate": 0.00001}},
+        ),
+    ],
+)
+def test_line_of_an_experiment_reaches_the_training(
+    here: Path, own: dict[str, Any], sizes: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Whatever it sets, and all that it leaves to its recipe."""
+    line = {"own": {**EXPERIMENT, "model": "optimized", **own}}
+    found = load(written(here, {"experiments": line}))
+    (plan,) = plans_of(found, "own")
+    shared = found.recipes["cnn"]
+    assert plan.settings == {**shared.keywords, **settings}
+    assert plan.epochs == own.get("epochs", shared.epochs)
+    assert plan.sizes == sizes
+
+
+def test_values_of_a_trial_reach_its_training() -> None:
+    settings = load(PARAMS)
+    plan = plan_of(settings, {**OPTIMIZED, "filters": 16, "learning_rate": 0.002})
+    assert plan.sizes["filters"] == 16
+    assert plan.settings["learning_rate"] == 0.002
+    assert set(plan.settings) == set(settings.recipes["cnn"].keywords)
+    assert {**plan.sizes, **plan.settings}.keys() >= OPTIMIZED.keys()

@@ -21,7 +21,13 @@ from flows.scratch import change_params
 from tasks.errors import UserError
 from tasks.settings import SOURCE_VARIABLE, load
 
-LINE = {"model": "baseline", "input": "prepared", "sampling": "none", "split": "lesion"}
+LINE = {
+    "model": "baseline",
+    "input": "prepared",
+    "sampling": "none",
+    "split": "lesion",
+    "recipe": "cnn",
+}
 ALL = {"baseline", "baseline-smote", "baseline-by-image"}
 NEW = "0" * 32
 
@@ -96,8 +102,8 @@ def params(changes: dict[str, Any]) -> Callable[[], None]:
 CASES: dict[str, tuple[Callable[[], None], dict[str, str]]] = {
     "nothing": (lambda: None, {}),
     "a setting of all": (
-        params({"train": {"epochs": 3}}),
-        dict.fromkeys(ALL, "train changed in params.yaml"),
+        params({"recipes": {"cnn": {"epochs": 3}}}),
+        dict.fromkeys(ALL, "recipes.cnn changed in params.yaml"),
     ),
     "a setting of one": (
         params({"experiments": {"baseline-smote": {"epochs": 3}}}),
@@ -108,8 +114,8 @@ CASES: dict[str, tuple[Callable[[], None], dict[str, str]]] = {
         dict.fromkeys(ALL, "download changed in params.yaml"),
     ),
     "code of training": (
-        lambda: append("tasks/train/fit.py"),
-        dict.fromkeys(ALL, "tasks/train/fit.py changed"),
+        lambda: append("tasks/train/loop.py"),
+        dict.fromkeys(ALL, "tasks/train/loop.py changed"),
     ),
     "code of the metrics": (
         lambda: append("tasks/evaluate/metrics.py"),
@@ -244,15 +250,15 @@ def test_page_of_all_but_what_is_not_trained(clone: Path) -> None:
 def test_nothing_to_show(clone: Path) -> None:
     written()
     before = page.PAGE.read_bytes()
-    append("tasks/train/fit.py")
+    append("tasks/train/loop.py")
     with pytest.raises(UserError) as raised:
         written()
     assert str(raised.value) == (
         "no experiment has results that are up to date: baseline, baseline-smote, "
-        "baseline-by-image (tasks/train/fit.py changed); `dvc repro` brings them up to date"
+        "baseline-by-image (tasks/train/loop.py changed); `dvc repro` brings them up to date"
     )
     assert page.PAGE.read_bytes() == before
-    with pytest.raises(UserError, match=r"out of date: .* \(tasks/train/fit.py changed\)"):
+    with pytest.raises(UserError, match=r"out of date: .* \(tasks/train/loop.py changed\)"):
         compare_with("HEAD")
 
 

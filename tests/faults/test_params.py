@@ -19,7 +19,13 @@ from params import (
     written,
 )
 
-from tasks.settings import DEEPEST, MODELS, NETWORKS, SAMPLERS, SettingsError, load
+from tasks.keywords import MODEL, SAMPLER, modules, parameters
+from tasks.oversample.samplers import none
+from tasks.settings import DEEPEST, SettingsError, load
+
+NETWORKS = modules("tasks.embed.networks")
+LINE = "unknown key; allowed here: model, input, sampling, split, recipe, runs, epochs"
+CNN = "batch_size, learning_rate, plateau"
 
 FAULTS: dict[str, list[tuple[str, Any, str]]] = {
     "unknown key": [
@@ -29,18 +35,27 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         ("split.folds", 3, "unknown key; allowed here: seed, train, validation, test"),
         ("oversample.smote.k", 3, "unknown key; allowed here: k_neighbors, seed"),
         ("oversample.none.seed", 3, "unknown key; allowed here: none"),
-        ("train.plateau.wait", 3, "unknown key; allowed here: factor, patience, min_learning_rate"),
+        ("recipes.cnn.rate", 3, f"unknown key; allowed here: runs, epochs, {CNN}"),
+        (
+            "recipes.cnn.plateau.wait",
+            3,
+            "unknown key; allowed here: factor, patience, min_learning_rate",
+        ),
+        (
+            "experiments.baseline.plateau.wait",
+            3,
+            "unknown key; allowed here: factor, patience, min_learning_rate",
+        ),
         (
             "experiments.baseline.epoch",
             3,
-            "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
-            "learning_rate",
+            f"{LINE}, blocks, filters, {CNN}",
         ),
         (
             "experiments.transfer.k_neighbors",
             3,
-            "unknown key; allowed here: model, input, sampling, split, runs, epochs, batch_size, "
-            "learning_rate, exponent",
+            f"{LINE}, dropout, clinical, clinical_units, batch_size, learning_rate, weight_decay, "
+            "ema, label_smoothing, exponent",
         ),
     ],
     "unknown names": [
@@ -49,7 +64,7 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         (
             "experiments.baseline.model",
             "vgg",
-            f"unknown model 'vgg'; one of {', '.join(MODELS)}",
+            f"unknown model 'vgg'; one of {', '.join(MODEL.names)}",
         ),
         (
             "experiments.baseline.sampling",
@@ -59,9 +74,15 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         (
             "experiments.baseline.model",
             "transfer",
-            "transfer has no `build`, which the input prepared asks for; one of baseline, "
-            "clinical, optimized, tuned",
+            "transfer takes activations, and the input prepared is of pixels; one of baseline, "
+            "optimized",
         ),
+        (
+            "experiments.baseline.recipe",
+            "finetune",
+            "finetune takes activations, and the input prepared is of pixels; one of cnn",
+        ),
+        ("experiments.baseline.recipe", "sgd", "unknown recipe 'sgd'; one of cnn, finetune"),
         (
             "experiments.baseline.split",
             "site",
@@ -75,40 +96,45 @@ FAULTS: dict[str, list[tuple[str, Any, str]]] = {
         ("split.test", 1.0, "must be less than 1 (is 1.0)"),
         ("preprocess.width", 4, "must be 8 or more (is 4)"),
         ("preprocess.height", 601, "must be 600 or less (is 601)"),
-        ("train.learning_rate", float("nan"), "must be less than 1 (is nan)"),
+        ("recipes.cnn.learning_rate", float("nan"), "must be less than 1 (is nan)"),
         ("experiments.baseline.runs", 0, "must be 1 or more (is 0)"),
-        ("train.epochs", 0, "must be 1 or more (is 0)"),
-        ("finetune.epochs", 0, "must be 1 or more (is 0)"),
+        ("recipes.cnn.epochs", 0, "must be 1 or more (is 0)"),
+        ("recipes.finetune.epochs", 0, "must be 1 or more (is 0)"),
         ("tune.epochs", -3, "must be 1 or more (is -3)"),
-        ("train.epochs", float("inf"), "must be a whole number (is inf)"),
+        ("recipes.cnn.epochs", float("inf"), "must be a whole number (is inf)"),
         ("split.seed", 2**31, "must be 2147483647 or less (is 2147483648)"),
         ("oversample.smote.seed", 2**32, "must be 2147483647 or less (is 4294967296)"),
         ("download.synthetic.seed", -1, "must be 0 or more (is -1)"),
         ("oversample.smote.k_neighbors", 0, "must be 1 or more (is 0)"),
         ("crossval.folds", 2, "must be 3 or more (is 2)"),
         ("experiments.transfer.exponent", 1.5, "must be 1 or less (is 1.5)"),
+        ("experiments.transfer.weight_decay", 1.0, "must be less than 1 (is 1.0)"),
+        ("experiments.optimized.dropout", -0.1, "must be 0 or more (is -0.1)"),
+        ("experiments.optimized.filters", 0, "must be 1 or more (is 0)"),
         ("evaluate.resamples", 99, "must be 100 or more (is 99)"),
     ],
     "wrong type": [
-        ("train.runs", True, "must be a whole number (is True)"),
-        ("train.runs", "3", "must be a whole number (is '3')"),
-        ("train.runs", 3.0, "must be a whole number (is 3.0)"),
+        ("recipes.cnn.runs", True, "must be a whole number (is True)"),
+        ("recipes.cnn.runs", "3", "must be a whole number (is '3')"),
+        ("recipes.cnn.runs", 3.0, "must be a whole number (is 3.0)"),
         ("split.seed", False, "must be a whole number (is False)"),
         ("split.train", True, "must be a number (is True)"),
-        ("train.plateau.factor", "0.5", "must be a number (is '0.5')"),
+        ("recipes.cnn.plateau.factor", "0.5", "must be a number (is '0.5')"),
         ("oversample.smote.k_neighbors", True, "must be a whole number (is True)"),
         ("oversample.augment.zoom_range", "0.1", "must be a number (is '0.1')"),
         ("oversample.augment.horizontal_flip", 1, "must be true or false (is 1)"),
         ("download.source", 3, "must be text (is 3)"),
         ("download.source", "", "must not be empty (is '')"),
         ("experiments.baseline.model", ["baseline"], "must be text (is ['baseline'])"),
-        ("train", 3, f"{NO_MAPPING} (is 3)"),
+        ("recipes", 3, f"{NO_MAPPING} (is 3)"),
+        ("recipes.cnn", 3, f"{NO_MAPPING} (is 3)"),
+        ("experiments.clinical.clinical", 1, "must be true or false (is 1)"),
         ("oversample.smote", [5], f"{NO_MAPPING} (is [5])"),
         ("experiments.baseline", "baseline", f"{NO_MAPPING} (is 'baseline')"),
     ],
     "missing key": [
-        ("train.runs", None, "missing"),
-        ("train.plateau", None, "missing"),
+        ("recipes.cnn.runs", None, "missing"),
+        ("recipes.cnn.plateau", None, "missing"),
         ("evaluate", None, "missing"),
         ("experiments.baseline.model", None, "missing"),
     ],
@@ -138,7 +164,8 @@ def test_fractions_not_1_are_shown_with_their_sum(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "value"),
     [
-        ("train", 3),
+        ("tune", 3),
+        ("recipes", {"runs": 3, "epochs": 3}),
         ("oversample.smote", 3),
         ("experiments", EXPERIMENT),
     ],
@@ -151,7 +178,25 @@ def test_key_that_yaml_takes_for_a_number(tmp_path: Path, section: str, value: A
 
 def test_sampler_that_is_not_there(tmp_path: Path) -> None:
     assert faults(written(tmp_path, {"oversample": {"rose": {}}})) == [
-        f"oversample: unknown sampler 'rose'; one of {', '.join(SAMPLERS)}"
+        f"oversample: unknown sampler 'rose'; one of {', '.join(SAMPLER.names)}"
+    ]
+
+
+def test_key_that_two_know_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a sampler of one's own and a model: whichever it was meant for, one would go without."""
+
+    def sample(images: Any, labels: Any, clinical: Any, *, filters: int = 3) -> None: ...
+
+    monkeypatch.setattr(none, "sample", sample)
+    parameters.cache_clear()
+    changes = {"experiments": {"baseline": {"filters": 16}, "tuned": None}}
+    try:
+        found = faults(written(tmp_path, changes))
+    finally:
+        parameters.cache_clear()
+    assert found == [
+        "experiments.baseline.filters: the model baseline and the sampler none both know it: "
+        "rename it in one of their files"
     ]
 
 
@@ -167,7 +212,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     changes = {
         "split": {"train": 0.6},
         "oversample": {"smote": {"k": 1, "seed": -1}, "weights": {"rate": 1}},
-        "train": {"runs": 0, "epochs": "many"},
+        "recipes": {"cnn": {"runs": 0, "epochs": "many"}},
         "experiments": {"baseline": {"sampling": "rose"}, "optimized": {"model": "vgg"}},
         "seed": 1,
     }
@@ -177,8 +222,8 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
         "oversample.smote.seed",
         "oversample.smote.k",
         "oversample.weights.rate",
-        "train.runs",
-        "train.epochs",
+        "recipes.cnn.runs",
+        "recipes.cnn.epochs",
         "experiments.optimized.model",
         "seed",
     ]
@@ -264,8 +309,8 @@ BOMB = "&a0 [lol]\n" + "".join(
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("train.epochs", "must be a whole number"),
-        ("train.plateau", NO_MAPPING),
+        ("recipes.cnn.epochs", "must be a whole number"),
+        ("recipes.cnn.plateau", "must hold keys with values"),
         ("experiments", NO_MAPPING),
         ("experiments.baseline", NO_MAPPING),
         ("oversample.smote.k_neighbors", "must be a whole number"),
@@ -285,16 +330,16 @@ def test_anchor_bomb(tmp_path: Path, key: str, message: str) -> None:
 
 
 def test_an_anchor_that_holds_itself(tmp_path: Path) -> None:
-    path = written(tmp_path, nested("train.epochs", "LOOP"))
+    path = written(tmp_path, nested("recipes.cnn.epochs", "LOOP"))
     path.write_text(path.read_text().replace("LOOP", "&loop [*loop]"))
     (line,) = faults(path)
-    assert line.startswith("train.epochs: must be a whole number (is [")
+    assert line.startswith("recipes.cnn.epochs: must be a whole number (is [")
 
 
 def test_a_number_that_python_does_not_write_out(tmp_path: Path) -> None:
-    path = written(tmp_path, nested("train.epochs", "NUMBER"))
+    path = written(tmp_path, nested("recipes.cnn.epochs", "NUMBER"))
     path.write_text(path.read_text().replace("NUMBER", "-0x" + "f" * 6000))
-    assert faults(path) == ["train.epochs: must be 1 or more (is a number of 24000 bits)"]
+    assert faults(path) == ["recipes.cnn.epochs: must be 1 or more (is a number of 24000 bits)"]
 
 
 def test_folder_in_its_place(tmp_path: Path) -> None:
@@ -307,7 +352,7 @@ def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
         load(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("key", ["model", "sampling", "split"])
+@pytest.mark.parametrize("key", ["model", "sampling", "split", "recipe"])
 @pytest.mark.parametrize("module", ["flows.pipeline", "flows.settings"])
 def test_name_that_does_not_exist_is_told_before_dvc_misses_a_file(
     tmp_path: Path, module: str, key: str

@@ -41,8 +41,10 @@ def hashes() -> dict[str, str]:
 
 def not_a_number(out: Path, arguments: dict[str, Any]) -> None:
     """The real training of seed 1, with a learning rate that no loss survives."""
+    plan = arguments["plan"]
+    settings = {**plan["settings"], "learning_rate": 1e30}
     process.call(
-        "tasks.train.fit:fit", out=out, **{**arguments, "learning_rate": 1e30, "epochs": 1}
+        "tasks.train.loop:fit", out=out, seed=arguments["seed"], plan={**plan, "settings": settings}
     )
 
 
@@ -55,7 +57,7 @@ def out_of_memory(out: Path, arguments: dict[str, Any]) -> None:
         os.kill(born.pop().pid, signal.SIGKILL)
 
     threading.Thread(target=kill).start()
-    process.call("tasks.train.fit:fit", out=out, **arguments)
+    process.call("tasks.train.loop:fit", out=out, **arguments)
 
 
 def no_room(out: Path, arguments: dict[str, Any]) -> None:
@@ -64,7 +66,7 @@ def no_room(out: Path, arguments: dict[str, Any]) -> None:
 
 FAULTS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
     "NaN loss": (not_a_number, "baseline, seed 1: epoch 1: {'loss': nan"),
-    "out of memory": (out_of_memory, "baseline, seed 1: tasks.train.fit:fit was ended by SIGKILL"),
+    "out of memory": (out_of_memory, "baseline, seed 1: tasks.train.loop:fit was ended by SIGKILL"),
     "disk full": (no_room, "model.keras: No space left on device: make room on that disk"),
 }
 

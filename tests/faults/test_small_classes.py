@@ -22,8 +22,8 @@ from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS
 from tasks.infer.record import write_predictions
+from tasks.keywords import SAMPLER
 from tasks.report.ranking import rank_experiments
-from tasks.settings import SAMPLERS
 from tasks.split.folds import SplitError, assign
 
 NEIGHBOURS = {"smote": "k_neighbors", "smotenc": "k_neighbors", "adasyn": "n_neighbors"}
@@ -88,7 +88,7 @@ def test_no_more_images_than_neighbours(name: str, images: int, neighbours: int)
         assert (added.labels == CLASSES.index("df")).any()
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - set(NEIGHBOURS)))
+@pytest.mark.parametrize("name", sorted(set(SAMPLER.names) - set(NEIGHBOURS)))
 def test_one_image_of_a_class(name: str) -> None:
     """Samplers that need no neighbours make do."""
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
@@ -97,7 +97,7 @@ def test_one_image_of_a_class(name: str) -> None:
     assert np.isfinite(added.class_weights).all()
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", SAMPLER.names)
 def test_class_absent_from_training(name: str) -> None:
     """Nothing is made of it, and its weight is a number."""
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tasks.classes import CLASSES, FOLDS
 from tasks.clinical import LEVELS, read_clinical
 from tasks.errors import UserError
+from tasks.keywords import SAMPLER
 from tasks.oversample.fold import oversample_fold
 from tasks.oversample.samplers import (
     adasyn,
@@ -29,7 +30,6 @@ from tasks.oversample.samplers import (
     weights,
 )
 from tasks.oversample.variant import ARRAYS, Added, read_variant, write_variant
-from tasks.settings import SAMPLERS
 
 COUNTS = np.array([9, 12, 20, 7, 15, 60, 8])
 SHAPE = (6, 8, 3)
@@ -253,7 +253,7 @@ def test_flips_mirror_both_ways() -> None:
     }
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", SAMPLER.names)
 def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     """What a sampler adds can be trained on, is the same every time and survives being stored."""
     images, labels, clinical = training_fold()

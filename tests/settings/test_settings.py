@@ -3,22 +3,32 @@
 from pathlib import Path
 
 import pytest
+from conftest import python
 from params import EXPERIMENT, PARAMS, written
 
-from tasks.settings import MODELS, SAMPLERS, SOURCE_VARIABLE, SettingsError, load
+from tasks.keywords import MODEL, RECIPE, SAMPLER
+from tasks.report.counterparts import crossvalidated, of_paper
+from tasks.settings import SOURCE_VARIABLE, SettingsError, load
 
 
 def test_committed_params_load() -> None:
     settings = load(PARAMS)
     assert set(settings.experiments) >= {"baseline", "optimized", "baseline-by-image"}
     assert settings.split.train == 0.7
-    assert settings.oversample["smote"].model_extra == {"k_neighbors": 5, "seed": 0}
+    assert settings.oversample["smote"].keywords == {"k_neighbors": 5, "seed": 0}
 
 
-def test_models_and_samplers_are_the_files_of_their_folders() -> None:
-    assert {"baseline", "optimized"} <= set(MODELS)
-    assert {"none", "smote", "augment"} <= set(SAMPLERS)
-    assert not any(name.startswith("_") for name in MODELS + SAMPLERS)
+def test_models_samplers_and_recipes_are_the_files_of_their_folders() -> None:
+    assert {"baseline", "optimized"} <= set(MODEL.names)
+    assert {"none", "smote", "augment"} <= set(SAMPLER.names)
+    assert {"cnn", "finetune"} <= set(RECIPE.names)
+    assert not any(name.startswith("_") for name in MODEL.names + SAMPLER.names + RECIPE.names)
+
+
+def test_settings_are_read_without_keras() -> None:
+    """By every stage, and Keras takes seconds."""
+    code = "import sys; from tasks.settings import load; load(); print('keras' in sys.modules)"
+    assert python(PARAMS.parent, "-c", code).stdout == "False\n"
 
 
 def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
@@ -26,8 +36,8 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     text = PARAMS.read_text()
     path.write_text(text.replace("epochs: 30", "epochs: 010").replace("rate: 0.001", "rate: 1e-3"))
-    train = load(path).train
-    assert (train.epochs, train.learning_rate) == (10, 0.001)
+    recipe = load(path).recipes["cnn"]
+    assert (recipe.epochs, recipe.keywords["learning_rate"]) == (10, 0.001)
 
 
 def test_source_of_this_machine_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,30 +73,40 @@ def test_made_up_lesions_have_no_mirror(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_first_experiment_that_trains_as_shared_is_set_beside_the_papers(tmp_path: Path) -> None:
-    plain = load(PARAMS).of_paper()
+    plain = of_paper(load(PARAMS))
     assert plain["baseline", "smote", "image"] == "baseline-smote-by-image"
     other = {"slow": {**EXPERIMENT, "epochs": 90}, "again": EXPERIMENT}
-    assert load(written(tmp_path, {"experiments": other})).of_paper() == plain
+    assert of_paper(load(written(tmp_path, {"experiments": other}))) == plain
     changes = {"baseline": {"learning_rate": 0.01}, "many": {**EXPERIMENT, "runs": 50}}
-    changed = load(written(tmp_path, {"experiments": changes})).of_paper()
+    changed = of_paper(load(written(tmp_path, {"experiments": changes})))
     assert changed == {**plain, ("baseline", "none", "lesion"): "many"}
 
 
 def test_experiments_that_compare_have_one_input(tmp_path: Path) -> None:
-    other = {**EXPERIMENT, "input": "embedded/lite0", "model": "transfer", "sampling": "none"}
+    other = {**EXPERIMENT, "input": "embedded/lite0", "model": "transfer", "recipe": "finetune"}
     settings = load(written(tmp_path, {"experiments": {"twin": {**other, "split": "image"}}}))
     assert settings.experiments["probe"].input == "embedded/lite0-pooled"
-    assert settings.of_paper()["transfer", "none", "lesion"] == "probe"
-    assert ("transfer", "none", "image") not in settings.of_paper()
+    assert of_paper(settings)["transfer", "none", "lesion"] == "probe"
+    assert ("transfer", "none", "image") not in of_paper(settings)
 
 
 def test_experiment_overrides_what_it_names(tmp_path: Path) -> None:
     own = {"runs": 50, "epochs": 2}
     settings = load(written(tmp_path, {"experiments": {"optimized": own}}))
-    shared, training = settings.train, settings.training("optimized")
+    shared, training = settings.recipes["cnn"], settings.training("optimized")
     assert (training.runs, training.epochs) == (50, 2)
-    assert training.model_dump(exclude=set(own)) == shared.model_dump(exclude=set(own))
+    assert training.keywords == shared.keywords
     assert settings.training("baseline-smote") == shared
+
+
+def test_value_that_a_model_has_anyway_changes_nothing(tmp_path: Path) -> None:
+    """`optimized` has its dropout on its line, for `dvc exp run -S`."""
+    assert load(PARAMS).sizes("optimized") == {"dropout": 0.2}
+    assert of_paper(load(PARAMS))["optimized", "none", "lesion"] == "optimized"
+    assert crossvalidated(load(PARAMS))["optimized-crossval"] == "optimized"
+    other = load(written(tmp_path, {"experiments": {"optimized": {"dropout": 0.3}}}))
+    assert ("optimized", "none", "lesion") not in of_paper(other)
+    assert "optimized-crossval" not in crossvalidated(other)
 
 
 def test_shares_may_miss_one_by_a_rounding_error(tmp_path: Path) -> None:
@@ -116,6 +136,6 @@ def test_cross_validation_stands_beside_what_else_is_the_same(tmp_path: Path) ->
             "another-crossval": {**EXPERIMENT, "epochs": 4, "split": "crossval"},
         }
     }
-    found = load(written(tmp_path, changes)).crossvalidated()
+    found = crossvalidated(load(written(tmp_path, changes)))
     assert found["mine-crossval"] == "mine"
     assert "another-crossval" not in found

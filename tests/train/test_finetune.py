@@ -1,7 +1,7 @@
 """Training on embedded images, in children as the stage runs it."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 from tasks import process
 from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
 from tasks.clinical import clinical_codes
+from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.samplers import none, weights
 from tasks.oversample.variant import write_variant
+from tasks.train.plan import Plan
 
 HERE = "test_finetune"
 SHAPE = (8, 12, 3)
@@ -88,32 +90,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(
-    data: Path, out: Path, variant: str = "none", model: str = "transfer", **changes: Any
+    data: Path,
+    out: Path,
+    variant: str = "none",
+    *,
+    seed: int = 0,
+    epochs: int = 3,
+    **sizes: Any,
 ) -> Path:
     out.mkdir()
-    settings: dict[str, Any] = {
-        "seed": 0,
-        "epochs": 3,
+    settings = {
         "batch_size": 16,
         "learning_rate": 0.01,
         "weight_decay": 0.01,
         "ema": 0.9,
         "label_smoothing": 0.05,
     }
-    process.call(
-        "tasks.train.finetune:fit",
-        out=out,
+    plan = Plan(
         images=data / "images.npy",
         table=data / "table.csv",
         split=data / "split.csv",
         part=0,
         variant=data / f"{variant}.npz",
-        network=f"{HERE}:trunk",
-        weights=data,
-        shape=SHAPE,
-        model=f"tasks.train.models.{model}:head",
-        **{**settings, **changes},
+        model=MODEL.reference("transfer"),
+        sizes=sizes,
+        recipe=RECIPE.reference("finetune"),
+        epochs=epochs,
+        settings=settings,
+        frozen=(f"{HERE}:trunk", data, SHAPE),
     )
+    process.call("tasks.train.loop:fit", out=out, plan=asdict(plan), seed=seed)
     return out
 
 
@@ -155,7 +161,7 @@ def test_model_from_pixels_says_what_stored_activations_say(data: Path, tmp_path
 
 
 def test_clinical_columns_count_and_can_be_withheld(data: Path, tmp_path: Path) -> None:
-    said = looked_at(fit(data, tmp_path / "a", model="transfer_clinical", epochs=8), data)
+    said = looked_at(fit(data, tmp_path / "a", clinical=True, epochs=8), data)
     np.testing.assert_allclose(said["pixels"], said["stored"], atol=2e-3)
     labels = np.arange(210) % 7
     right = {name: (said[name].argmax(axis=1) == labels).mean() for name in said}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 
 from flows.train import check_clinical
 from tasks import process
 from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
 from tasks.clinical import clinical_codes
 from tasks.errors import UserError
+from tasks.keywords import MODEL, RECIPE, SAMPLER
 from tasks.oversample.samplers import augment, none
 from tasks.oversample.variant import Added, write_variant
-from tasks.settings import SAMPLERS
+from tasks.settings import load
+from tasks.train.plan import Plan
 
 WEIGHTS = np.array([1.0, 2, 3, 4, 5, 6, 7])
 
@@ -49,29 +52,37 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(
-    data: Path, out: Path, variant: str = "none", model: str = "baseline", **changes: Any
+    data: Path,
+    out: Path,
+    variant: str = "none",
+    model: str = "baseline",
+    *,
+    table: Path | None = None,
+    split: Path | None = None,
+    seed: int = 0,
+    epochs: int = 2,
+    **own: Any,
 ) -> Path:
-    """Train in a process of its own, two epochs unless told otherwise."""
+    """Train in a process of its own. own: settings of the recipe."""
     out.mkdir()
-    settings: dict[str, Any] = {
-        "table": data / "table.csv",
-        "split": data / "split.csv",
-        "part": 0,
-        "seed": 0,
-        "epochs": 2,
+    settings = {
         "batch_size": 32,
         "learning_rate": 0.001,
         "plateau": {"factor": 0.5, "patience": 3, "min_learning_rate": 1e-5},
     }
-    process.call(
-        "tasks.train.fit:fit",
-        out=out,
+    plan = Plan(
         images=data / "images.npy",
+        table=table or data / "table.csv",
+        split=split or data / "split.csv",
+        part=0,
         variant=data / f"{variant}.npz",
-        model=f"{model}:build" if "." in model else f"tasks.train.models.{model}:build",
-        network={},
-        **{**settings, **changes},
+        model=f"{model}:build" if "." in model else MODEL.reference(model),
+        sizes={},
+        recipe=RECIPE.reference("cnn"),
+        epochs=epochs,
+        settings={**settings, **own},
     )
+    process.call("tasks.train.loop:fit", out=out, plan=asdict(plan), seed=seed)
     return out
 
 
@@ -124,19 +135,21 @@ def test_samplings_without_clinical_columns_are_refused() -> None:
     labels = np.repeat(np.arange(7), [8, 8, 8, 8, 8, 8, 60])
     pixels = random.integers(0, 256, (len(labels), 6, 8, 3)).astype(np.uint8)
     fold = pixels, labels, random.integers(1, 3, (len(labels), 3))
-    refused = {}
-    for name in SAMPLERS:
+    settings, refused = load(PROJECT / "params.yaml"), {}
+    for name in SAMPLER.names:
         added = import_module(f"tasks.oversample.samplers.{name}").sample(*fold)
-        check_clinical("baseline", added)
-        check_clinical("transfer", added)
+        check_clinical(settings, "baseline", added)
+        check_clinical(settings, "transfer", added)
         try:
-            check_clinical("clinical", added)
+            check_clinical(settings, "clinical", added)
         except UserError as error:
             refused[name] = str(error)
     (said,) = set(refused.values())
-    assert said.startswith("the model clinical takes clinical columns, and the sampling makes or ")
+    assert said.startswith(
+        "the model optimized takes clinical columns here, and the sampling makes or "
+    )
     advised = re.split(", | or ", said.partition("take the sampler ")[2])
-    assert sorted(advised) == sorted(set(SAMPLERS) - set(refused))
+    assert sorted(advised) == sorted(set(SAMPLER.names) - set(refused))
 
 
 def test_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path) -> None:
@@ -161,14 +174,13 @@ def inspect_models(report: Any) -> None:
     """In a child: facts about every model."""
     import keras
 
-    from tasks.tune.space import NETWORK, OPTIMIZED
+    from tasks.train.standardise import standardised
 
     facts = {}
     image = np.full((1, 30, 40, 3), 12, np.uint8)
-    for name in ("baseline", "optimized", "tuned"):
+    for name in ("baseline", "optimized"):
         build = import_module(f"tasks.train.models.{name}").build
-        sizes = {key: OPTIMIZED[key] for key in NETWORK} if name == "tuned" else {}
-        model = build((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0], **sizes)
+        model = build(*standardised((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0]))
         layer = model.get_layer("standardise")
         facts[name] = {
             "parameters": model.count_params(),
@@ -186,7 +198,7 @@ def test_models_take_pixels_and_give_probabilities(monkeypatch: pytest.MonkeyPat
     process.call("test_fit:inspect_models", report=news.append)
     facts = news[0]
     assert facts["baseline"]["parameters"] == 40_903
-    assert facts["optimized"]["parameters"] == facts["tuned"]["parameters"] == 349_095
+    assert facts["optimized"]["parameters"] == 349_095
     for model in facts.values():
         assert model["input"] == "uint8"
         assert model["shape"] == (None, len(CLASSES))

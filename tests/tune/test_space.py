@@ -1,12 +1,16 @@
 """The random search: what it tries, and what it takes for the best."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import PROJECT
 
-from tasks.tune.choose import arranged, best, results
-from tasks.tune.space import NETWORK, OPTIMIZED, propose, space
+from tasks.keywords import MODEL, RECIPE
+from tasks.settings import load
+from tasks.tune.choose import best, results
+from tasks.tune.space import OPTIMIZED, propose, space
 
 
 def test_longer_search_begins_with_the_shorter_one() -> None:
@@ -19,7 +23,9 @@ def test_longer_search_begins_with_the_shorter_one() -> None:
 
 def test_optimized_network_is_a_point_of_the_space() -> None:
     assert set(OPTIMIZED) == set(space().values)
-    assert set(NETWORK) < set(OPTIMIZED)
+    defaults = MODEL.keywords("optimized")
+    of_recipe = RECIPE.keywords("cnn")
+    assert all(defaults.get(key) == value or key in of_recipe for key, value in OPTIMIZED.items())
 
 
 def test_best_has_the_lowest_validation_loss_at_its_end(tmp_path: Path) -> None:
@@ -32,5 +38,10 @@ def test_best_has_the_lowest_validation_loss_at_its_end(tmp_path: Path) -> None:
     table = results(proposed, paths)
     assert table["val_loss"].tolist() == pytest.approx([0.9, 0.7, 0.8])
     assert table["trial"].tolist() == [0, 1, 2]
-    assert best(proposed, table) == arranged(proposed[1])
-    assert set(best(proposed, table)) == {"network", "learning_rate", "batch_size"}
+    assert best(proposed, table) == proposed[1]
+
+
+def test_experiment_tuned_is_what_the_search_found() -> None:
+    found = json.loads((PROJECT / "reports/tuned.json").read_text())
+    keywords = load(PROJECT / "params.yaml").experiments["tuned"].keywords
+    assert {key: value for key, value in keywords.items() if key != "name"} == found

@@ -1,23 +1,19 @@
-"""Models, one a folder: `<name>/__init__.py` makes the model that params.yaml calls `<name>`.
+"""Models, one a file: `build` in `<name>.py` makes what `model: <name>` in params.yaml names.
 
-On pixels (`input: prepared`):
+    build(pixels, x, *, setting=..., ...) -> keras.Model, uncompiled
+    build(activations, x, *, setting=..., ...) -> keras.Model, uncompiled
 
-    build(shape, mean, variance) -> keras.Model, uncompiled
+The first parameter's name says what the model sees: `pixels` (`input: prepared`), or `activations`,
+what a frozen network makes of them (`input: embedded/<name>`). It is the model's input, a Keras
+tensor, and x is where the model begins: the pixels standardised by the training fold's moments
+(n, height, width, 3), or the features (n, k) that the network's own last layers, trained too, make
+of the activations. The model returns probabilities, float32 (n, 7), in the order of CLASSES. All
+that is done to an image before x is part of the saved model, so that a prediction cannot drift from
+what was done in training.
 
-shape: (height, width, 3); mean and variance: three numbers each, of the training fold's channels in
-grey levels. The model takes raw pixels, uint8 (n, height, width, 3), and returns probabilities,
-float32 (n, 7), in the order of CLASSES. Standardisation is its first layer, so that nothing a
-caller does to an image before prediction can drift from what was done in training. It may have a
-second input `clinical`, int64 (n, 3) (tasks.train.clinical), and then says CLINICAL = True. What a
-`best.json` beside it has as `network` is handed to `build` as keywords; its other values stand in
-for those of the section `train`.
-
-On what a frozen network makes of the images (`input: embedded/<name>`):
-
-    CLINICAL: bool
-    head(features) -> probabilities (n, 7), or head(features, clinical) where CLINICAL is true
-
-features: (n, k), after the network's tail (tasks.embed.networks).
+The keyword-only parameters are the keys that an experiment's line in params.yaml may set, checked
+by their annotations. Every stage reads those, so Keras is imported inside. One that is called
+`clinical`, where it is true, gives the model the second input of tasks.train.clinical.
 
 The paper gives the structure of its two networks in words and their sizes in figures that are not
 available; the sizes here reproduce its numbers.

@@ -1,5 +1,6 @@
 """Fit one model with one seed, in a process of its own (tasks.process)."""
 
+import functools
 import importlib
 import json
 import time
@@ -11,18 +12,18 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from numpy.typing import NDArray
 
 from tasks.classes import TRAIN, VALIDATION
 from tasks.errors import UserError
-from tasks.folds import read_fold
+from tasks.folds import Fold, read_fold
 from tasks.oversample.variant import Added, read_variant
 from tasks.train.archive import save_model, takes_clinical
-from tasks.train.standardise import moments
+from tasks.train.plan import Data, Examples, Fitting, Plan
+from tasks.train.standardise import moments, standardised
+from tasks.train.transfer import after_trunk, assemble
 
 HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
-STEPS = 32  # that TensorFlow runs before Python hears of them: a tenth faster for small models
 
 
 class Progress(keras.callbacks.Callback):
@@ -51,28 +52,13 @@ class Progress(keras.callbacks.Callback):
 def fit(
     out: Path,
     *,
-    images: Path,
-    table: Path,
-    split: Path,
-    part: int,
-    variant: Path | None,
-    model: str,
-    network: dict[str, Any],
+    plan: dict[str, Any],
     seed: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    plateau: dict[str, Any],
     report: Callable[[dict[str, float]], None],
 ) -> None:
-    """Train a model on the training fold of one part of `split` and what `variant` adds to it.
+    """Train a model on the training fold of one part of a split and what its sampler adds to it.
 
-    model: "module:function" that builds it (tasks.train.models); network: keywords of its own. The
-    other arguments are settings of params.yaml under their own names, and files that earlier stages
-    made.
-
-    Adam on categorical cross-entropy; the learning rate falls when the validation loss or the
-    validation accuracy stops improving (the paper's protocol).
+    plan: tasks.train.plan.Plan as a dict; its recipe says how.
 
     Writes into the folder `out`: `model.keras`, `history.csv` (an epoch a row) and
     `seconds.json` (of each epoch). The first two are the same, bit for bit, whenever the inputs
@@ -82,60 +68,63 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    fold = read_fold(images, table, split, TRAIN, part)
-    held_back = read_fold(images, table, split, VALIDATION, part)
-    added = read_variant(variant) if variant else Added.nothing(fold.images)
-
-    module, build = model.split(":")
-    moments_of_fold = moments(fold.images)
-    built = getattr(importlib.import_module(module), build)(
-        fold.images.shape[1:], *moments_of_fold, **network
+    its = Plan(**plan)
+    fold, held_back = (
+        read_fold(its.images, its.table, its.split, name, its.part) for name in (TRAIN, VALIDATION)
     )
-    built.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        # Categorical cross-entropy on class indices instead of one-hot rows: the same function.
-        loss="sparse_categorical_crossentropy",
+    added = read_variant(its.variant) if its.variant else Added.nothing(fold.images)
+    whole, trained = build(its, fold)
+    data = data_for(trained, fold, held_back, added)
+    fitting: Fitting = function(its.recipe)(data, seed, its.epochs, **its.settings)
+    trained.compile(
+        **fitting.compile,
         metrics=["accuracy"],
         jit_compile=False,  # three times as fast on a CPU
-        steps_per_execution=STEPS,
     )
-    x = enlarged(fold.images, added.rows, added.images)
-    y = enlarged(fold.labels, added.rows, added.labels)
-    validation: Any = held_back.images
-    inputs: Any = x
-    if takes_clinical(built):
-        inputs = (x, enlarged(fold.clinical, added.rows, added.clinical))
-        validation = (held_back.images, held_back.clinical)
-    data: dict[str, Any] = {"x": inputs, "y": y, "batch_size": batch_size}
-    if added.transform:
-        # preprocessing_function comes last: the model's input is uint8, and a cast truncates.
-        generator = ImageDataGenerator(**added.transform, preprocessing_function=np.rint)
-        data = {"x": generator.flow(inputs, y, batch_size=batch_size, seed=seed)}
     progress = Progress(report)
-    reductions = [
-        keras.callbacks.ReduceLROnPlateau(
-            monitor,
-            factor=plateau["factor"],
-            patience=plateau["patience"],
-            min_lr=plateau["min_learning_rate"],
-        )
-        for monitor in ("val_loss", "val_accuracy")
-    ]
-    built.fit(
-        **data,
-        epochs=epochs,
-        class_weight=dict(enumerate(added.class_weights)) or None,
-        validation_data=(validation, held_back.labels),
-        validation_batch_size=512,
+    trained.fit(
+        **fitting.fit,
+        epochs=its.epochs,
         # In this order: the history holds the rate that an epoch was trained with.
-        callbacks=[progress, *reductions],
+        callbacks=[progress, *fitting.callbacks],
         verbose=0,
     )
-    save_model(built, out / "model.keras")
+    save_model(whole, out / "model.keras")
     pd.DataFrame(progress.history, columns=HISTORY).to_csv(
         out / "history.csv", index=False, float_format="%.6g"
     )
     (out / "seconds.json").write_text(json.dumps(progress.seconds))
+
+
+def function(reference: str) -> Callable[..., Any]:
+    """The function that "module:function" names."""
+    module, name = reference.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def build(plan: Plan, fold: Fold) -> tuple[keras.Model, keras.Model]:
+    """The model that is saved, and the part of it, or all, that is trained on the fold's images."""
+    make = functools.partial(function(plan.model), **plan.sizes)
+    if plan.frozen is None:
+        whole = make(*standardised(fold.images.shape[1:], *moments(fold.images)))
+        return whole, whole
+    whole = assemble(*plan.frozen, make, flips=fold.images.shape[1] > 1)
+    return whole, after_trunk(whole)
+
+
+def data_for(model: keras.Model, fold: Fold, held_back: Fold, added: Added) -> Data:
+    """The training fold with what is added to it and the fold held back, as `model` takes them."""
+    clinical = takes_clinical(model)
+    train = Examples(
+        enlarged(fold.images, added.rows, added.images),
+        enlarged(fold.labels, added.rows, added.labels),
+        enlarged(fold.clinical, added.rows, added.clinical) if clinical else None,
+    )
+    validation = Examples(
+        held_back.images, held_back.labels, held_back.clinical if clinical else None
+    )
+    return Data(train, validation, added.class_weights, added.transform)
 
 
 def enlarged(
