@@ -18,12 +18,16 @@ from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, write_variant
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
-from tasks.settings import SOURCE_VARIABLE
+from tasks.sections import SOURCE_VARIABLE
+from tasks.sets.handed_on import hand_on
+from tasks.sets.read import SETS, read_set
 from tasks.slots import jobs
 from tasks.split.folds import split_images
 from tasks.train.plan import Plan
 
 WIDTH, HEIGHT = 40, 30
+HAM10000 = read_set("ham10000", Path(__file__).parents[1] / SETS)
+CODING = hand_on(HAM10000).coding
 LESIONS = 120
 """Made-up ones, for a quick run."""
 
@@ -117,6 +121,7 @@ def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict
         split=data.split,
         variant=data.variant,
         part=0,
+        coding=CODING,
         model=MODEL.reference(network),
         sizes={},
         recipe=RECIPE.reference("cnn"),
@@ -133,7 +138,7 @@ def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict
 def prepare(raw: Path, out: Path) -> None:
     """What the stage `preprocess` does, without Prefect and its cache."""
     out.mkdir(parents=True, exist_ok=True)
-    table = check(raw)
+    table = check(raw, HAM10000)
     table.drop(columns="archive").to_csv(out / "images.csv", index=False)
     decode_all(raw, table, out)
 

@@ -17,7 +17,7 @@ import psutil
 
 from tasks.cache import end_with_parent
 from tasks.errors import UserError
-from tasks.settings import SOURCE_VARIABLE
+from tasks.sections import SOURCE_VARIABLE
 
 Result = TypeVar("Result")
 

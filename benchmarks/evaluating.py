@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bench import Bench
+from benchmarks.bench import CODING, Bench
 from benchmarks.child import fresh
 from benchmarks.rows import Row
 from benchmarks.run import alone
@@ -92,9 +92,7 @@ def by_scikit_learn(truth: NDArray[Any], probabilities: NDArray[np.float64]) -> 
     """The eight metrics, called plainly."""
     from sklearn import metrics
 
-    from tasks.classes import CLASSES
-
-    labels = list(range(len(CLASSES)))
+    labels = list(range(len(CODING.classes)))
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         truth, predicted, labels=labels, average="weighted", zero_division=0

@@ -15,13 +15,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from benchmarks.bench import FOLDS, Bench, Data, prepare
+from benchmarks.bench import CODING, FOLDS, HAM10000, Bench, Data, prepare
 from benchmarks.child import Taken, available, fresh, taken
 from benchmarks.rows import Row, short
 from benchmarks.run import alone
 from tasks import process
 from tasks.classes import TEST, TRAIN, VALIDATION
-from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, image_members
+from tasks.preprocess.check import image_members
 from tasks.report.figures import BLUE, GREY, ORANGE, STYLE, new, save
 
 TIMES = (1, 4, 16)
@@ -43,7 +43,7 @@ def rows(bench: Bench) -> Iterator[Row | str]:
         folder = bench.folder / f"growth-{times}"
         bench.say(f"making {times} times the record")
         raw = repeated(bench.raw, folder / "raw", times)
-        images = len(pd.read_csv(raw / METADATA, usecols=["image_id"]))
+        images = len(pd.read_csv(raw / HAM10000.tables[0].file, usecols=["image_id"]))
         for name, step in steps(bench, raw, folder / "data", times).items():
             before = list(found.setdefault(name, {}).values())
             bench.say(f"{name}, {images:,} images")
@@ -103,7 +103,7 @@ def sampled(data: Data, name: str) -> Taken:
 
     importlib.import_module("imblearn.over_sampling")
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
-    fold = read_fold(data.images, data.table, data.split, TRAIN)
+    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
     return taken(lambda: sample(fold.images, fold.labels, fold.clinical))
 
 
@@ -136,7 +136,7 @@ def predicted(*, raw: Path, model: Path, report: Callable[[Any], None]) -> None:
     from tasks.predict.predict import predict
 
     def work() -> None:
-        sources, *_ = find_all([str(path) for path in sorted(raw.glob(IMAGE_ARCHIVES))])
+        sources, *_ = find_all([str(path) for path in sorted(raw.glob(HAM10000.images.files))])
         predict(
             models=[model],
             sources=sources,
@@ -150,10 +150,10 @@ def predicted(*, raw: Path, model: Path, report: Callable[[Any], None]) -> None:
 
 def repeated(source: Path, raw: Path, times: int) -> Path:
     """The record with every image `times` times, under ids and lesions of their own."""
-    if (raw / METADATA).exists():
+    if (raw / HAM10000.tables[0].file).exists():
         return raw
     raw.mkdir(parents=True, exist_ok=True)
-    for archive in sorted(source.glob(IMAGE_ARCHIVES)):
+    for archive in sorted(source.glob(HAM10000.images.files)):
         with (
             zipfile.ZipFile(archive) as members,
             zipfile.ZipFile(raw / archive.name, "w") as target,
@@ -162,12 +162,12 @@ def repeated(source: Path, raw: Path, times: int) -> Path:
                 content, stem = members.read(member), Path(member.filename).stem
                 for copy in range(times):
                     target.writestr(f"{stem}_{copy}.jpg", content)
-    table = pd.read_csv(source / METADATA, dtype=str, keep_default_na=False)
+    table = pd.read_csv(source / HAM10000.tables[0].file, dtype=str, keep_default_na=False)
     copies = [
         table.assign(**{name: table[name] + f"_{copy}" for name in ("image_id", "lesion_id")})
         for copy in range(times)
     ]
-    pd.concat(copies).to_csv(raw / METADATA, index=False)
+    pd.concat(copies).to_csv(raw / HAM10000.tables[0].file, index=False)
     return raw
 
 

@@ -21,8 +21,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarks.bench import CODING
 from benchmarks.page import write
-from tasks.classes import CLASSES, TEST, VALIDATION
+from tasks.classes import TEST, VALIDATION
 from tasks.compare import TESTED
 from tasks.evaluate.metrics import scores
 from tasks.evaluate.predictions import Predictions, read_predictions
@@ -35,6 +36,7 @@ EXPERIMENTS = ("baseline", "optimized", "transfer")
 RUNS = 3  # of each
 FOLDS = 500  # of each experiment
 RESAMPLES = 199
+CLASSES = CODING.classes
 NUMBERS = (*TESTED, *CLASSES)
 """The metrics, and the sensitivity for each class."""
 
@@ -126,6 +128,8 @@ def held_out(path: Path) -> tuple[Predictions, NDArray[np.intp]]:
         np.concatenate([test.probabilities, validation.probabilities], axis=1)[:RUNS],
         np.concatenate([test.lesions, validation.lesions]),
         np.concatenate([test.images, validation.images]),
+        test.codes,
+        test.classes,
     )
     return both, np.bincount(test.truth[first], minlength=len(CLASSES))
 

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.bench import HEIGHT, WIDTH, Bench, decode_all
+from benchmarks.bench import HAM10000, HEIGHT, WIDTH, Bench, decode_all
 from benchmarks.child import fresh
 from benchmarks.rows import Row, short
 from benchmarks.run import alone
-from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, check, image_members
+from tasks.preprocess.check import check, image_members
 from tasks.slots import cores
 
 SIZES = ((600, 450), (200, 150))
@@ -76,7 +76,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 def ours(raw: Path, out: Path) -> tuple[float, float]:
     """Seconds for checking, and for decoding, scaling and writing."""
     began = time.perf_counter()
-    table = check(raw)
+    table = check(raw, HAM10000)
     between = time.perf_counter()
     decode_all(raw, table, out)
     return between - began, time.perf_counter() - between
@@ -145,12 +145,12 @@ def distance(images: Path, sample: NDArray[np.uint8]) -> float:
 def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path, Path]:
     """A record whose images have this size, and a folder of the same images."""
     raw, files = folder / "raw", folder / "files"
-    if (raw / METADATA).exists():
+    if (raw / HAM10000.tables[0].file).exists():
         return raw, files
     for made in (raw, files):
         made.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        for archive in sorted(source.glob(IMAGE_ARCHIVES)):
+        for archive in sorted(source.glob(HAM10000.images.files)):
             with zipfile.ZipFile(archive) as members:
                 names = [member.filename for member in image_members(members)]
             size = (width, height)
@@ -160,7 +160,7 @@ def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path,
             with zipfile.ZipFile(raw / archive.name, "w") as target:
                 for name in names:
                     target.write(files / Path(name).name, Path(name).name)
-    shutil.copyfile(source / METADATA, raw / METADATA)
+    shutil.copyfile(source / HAM10000.tables[0].file, raw / HAM10000.tables[0].file)
     return raw, files
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from benchmarks.bench import Bench, Data
+from benchmarks.bench import CODING, Bench, Data
 from benchmarks.child import Taken, available, fresh, taken
 from benchmarks.rows import Row
 from benchmarks.run import alone
@@ -58,7 +58,7 @@ def ours(data: Data, name: str) -> Taken:
     importlib.import_module("imblearn.over_sampling")  # the import does not count, as in `plainly`
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
     settings = {"bandwidth": 0.1} if name == "kde" else {}
-    fold = read_fold(data.images, data.table, data.split, TRAIN)
+    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
     return taken(lambda: sample(fold.images, fold.labels, fold.clinical, **settings))
 
 
@@ -75,7 +75,7 @@ def plainly(data: Data, name: str, most: int) -> Taken:
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
     kind, settings = OTHERS[name]
     make = getattr(importlib.import_module("imblearn.over_sampling"), kind)
-    fold = read_fold(data.images, data.table, data.split, TRAIN)
+    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
 
     def work() -> None:
         columns: Sequence[Any] = [fold.images.reshape(len(fold.images), -1)]

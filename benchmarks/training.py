@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import Bench, Data, fitting
+from benchmarks.bench import CODING, Bench, Data, fitting
 from benchmarks.child import fresh
 from benchmarks.rows import Row
 from benchmarks.run import alone
@@ -102,16 +102,19 @@ def notebook(
     import keras
     import numpy as np
 
-    from tasks.classes import CLASSES, TRAIN, VALIDATION
+    from tasks.classes import TRAIN, VALIDATION
     from tasks.folds import read_fold
     from tasks.train.standardise import standardised
 
-    folds = [read_fold(data.images, data.table, data.split, fold) for fold in (TRAIN, VALIDATION)]
+    folds = [
+        read_fold(data.images, data.table, data.split, fold, 0, CODING)
+        for fold in (TRAIN, VALIDATION)
+    ]
     began = time.perf_counter()
     x = [fold.images.astype(np.float32) for fold in folds]
     mean, deviation = x[0].mean(axis=(0, 1, 2)), x[0].std(axis=(0, 1, 2))
     x = [(images - mean) / deviation for images in x]
-    y = [np.eye(len(CLASSES), dtype=np.float32)[fold.labels] for fold in folds]
+    y = [np.eye(len(CODING.classes), dtype=np.float32)[fold.labels] for fold in folds]
     build = importlib.import_module(f"tasks.train.models.{network}").build
 
     class Clock(keras.callbacks.Callback):

@@ -36,7 +36,7 @@ ALONE = Path(".prefect/demo.lock")
 def changes(params: Path) -> dict[str, Any]:
     """To synthetic lesions, short trainings, and some experiment of each kind."""
     return {
-        "download": {"source": "synthetic", "synthetic": {"lesions": 300}},
+        "download": {"set": "synthetic", "source": "synthetic", "synthetic": {"lesions": 300}},
         "embed": all_but(params, "embed", "lite0"),
         "oversample": all_but(params, "oversample", "none", "smote", "augment", "weights"),
         "recipes": {"cnn": {"runs": 2, "epochs": 6}, "finetune": {"runs": 2, "epochs": 2}},

@@ -18,13 +18,15 @@ from flows.compare import compare_with
 from flows.dag import alone, open_repo, read_graph
 from flows.evaluate import DETAILS
 from flows.outdated import results
+from flows.record import handed_on
 from flows.runs import signed
 from flows.scratch import make_copy
 from flows.side_by_side import run_dag
 from tasks.compare import as_markdown, summary
 from tasks.errors import UserError
 from tasks.report.artifacts import confusion_tables, metric_table
-from tasks.settings import SOURCE_VARIABLE, load
+from tasks.sections import SOURCE_VARIABLE
+from tasks.settings import load
 from tasks.slots import jobs as usual_jobs
 
 CONFUSION = Path("plots/confusion")
@@ -65,7 +67,12 @@ def bring_up_to_date(
     current = [name for name in load().experiments if name not in outdated]
     if current:  # not where `targets` are earlier stages
         show("metrics", metric_table(DETAILS / f"{name}.json" for name in current))
-    show("confusion", confusion_tables(CONFUSION / f"{name}.csv" for name in current))
+    show(
+        "confusion",
+        confusion_tables(
+            (CONFUSION / f"{name}.csv" for name in current), handed_on().codes if current else ()
+        ),
+    )
     if compare_to is None:
         return Completed(message="done, in a scratch copy")
     try:

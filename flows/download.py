@@ -9,43 +9,62 @@ import typer
 from prefect import flow
 
 from flows.stage import run
-from tasks.cache import leave_only, place_together
-from tasks.download.files import download_file, synthesise
-from tasks.download.remote import list_files
+from tasks.cache import Pending, leave_only, place_together
+from tasks.download.files import download_file, pack_folder, synthesise
+from tasks.download.remote import FOLDER, DownloadError, RemoteFile, list_files
+from tasks.download.synthetic import CLASSES
 from tasks.progress import Bar
-from tasks.settings import SYNTHETIC, Settings
+from tasks.sections import SYNTHETIC
+from tasks.sets.read import read_set
+from tasks.settings import Settings
 
 RAW = Path("data/raw")
 
 
 @flow(name="download")
 def download(settings: Settings) -> None:
-    """A cached task a file, or one for the whole made-up data set."""
+    """A cached task a file or folder, or one for the whole made-up data set."""
+    described = read_set(settings.download.set)
     if settings.download.source == SYNTHETIC:
+        if described.codes != CLASSES:
+            raise DownloadError(
+                f"source: {SYNTHETIC} draws the classes of HAM10000: set: {SYNTHETIC} in "
+                f"params.yaml, section download (is {settings.download.set})"
+            )
         made_up = settings.download.synthetic.model_dump()
         leave_only(RAW, synthesise.submit(RAW, label="synthetic", **made_up)())
         return
-    files = list_files(settings.download.location, Path.cwd())
+    files = list_files(settings.download.location, Path.cwd(), described)
     sizes = [file.size for file in files]
     total = None if None in sizes else sum(filter(None, sizes))
     with Bar("download", total, "B", scaled=True) as bar:
-        waiting = [
-            download_file.submit(
-                RAW,
-                label=file.name,
-                unkeyed={
-                    "location": file.location,
-                    "size": file.size,
-                    "have": RAW / file.name,
-                    "report": bar.part().reach,
-                },
-                name=file.name,
-                digest=file.digest,
-            )
-            for file in files
-        ]
-        place_together(waiting)
+        place_together([submitted(file, bar) for file in files])
     leave_only(RAW, [file.name for file in files])
+
+
+def submitted(file: RemoteFile, bar: Bar) -> Pending:
+    """Begin to bring a file, or to pack a folder."""
+    report = bar.part().reach
+    if file.digest.startswith(FOLDER):
+        return pack_folder.submit(
+            RAW,
+            label=file.name,
+            unkeyed={"location": Path(file.location), "report": report},
+            name=file.name,
+            digest=file.digest,
+        )
+    return download_file.submit(
+        RAW,
+        label=file.name,
+        unkeyed={
+            "location": file.location,
+            "size": file.size,
+            "have": RAW / file.name,
+            "report": report,
+        },
+        name=file.name,
+        digest=file.digest,
+    )
 
 
 def main() -> None:

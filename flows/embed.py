@@ -18,6 +18,7 @@ from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import gather, shards
 from tasks.progress import Bar
+from tasks.sets.read import read_set
 from tasks.settings import Settings
 
 
@@ -28,7 +29,8 @@ def embed(settings: Settings, name: str) -> None:
     And `network.json`: by what they were made, which is all that a training knows of it.
     """
     setup = settings.embed[name]
-    table = check(RAW)
+    described = read_set(settings.download.set)
+    table = check(RAW, described)
     tables = shards(table)
     out = Path("data/embedded") / name
     trunk = f"tasks.embed.networks.{setup.network}:trunk"
@@ -48,6 +50,7 @@ def embed(settings: Settings, name: str) -> None:
                 trunk=trunk,
                 weights=weights,
                 flips=setup.flips,
+                suffixes=described.images.suffixes,
             )
             for place, rows, part in zip(folders, tables, parts, strict=True)
         ]

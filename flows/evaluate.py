@@ -10,6 +10,7 @@ import typer
 from prefect import flow
 
 from flows.infer import PREDICTIONS
+from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import Pending, place_together
 from tasks.evaluate.experiment import score_experiment
@@ -39,6 +40,7 @@ def score(settings: Settings, experiment: str) -> Pending:
         predictions=PREDICTIONS / f"{experiment}.parquet",
         resamples=settings.evaluate.resamples,
         seed=settings.evaluate.seed,
+        questions=handed_on().questions,
     )
 
 

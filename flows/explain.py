@@ -16,17 +16,16 @@ import pandas as pd
 import typer
 
 from flows.errors import told
-from flows.record import first_with, record_folder
+from flows.record import masks_archive, record_folder
 from tasks import process
 from tasks.cache import file_hash, whole
-from tasks.classes import CLASSES
-from tasks.clinical import clinical_codes
-from tasks.download.remote import SEGMENTATIONS
 from tasks.explain.energy import MEASURES, summarise
 from tasks.explain.record import test_images
 from tasks.predict.locate import trained
+from tasks.predict.saved import coding_of
 from tasks.progress import Bar
 from tasks.report.tables import interval, markdown
+from tasks.sets.read import read_set
 from tasks.settings import load
 
 REPORTS = Path("reports/explain")
@@ -37,13 +36,14 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     """Write the numbers, or the pictures, or both, and print what was found."""
     settings = load()
     models = trained(experiment, settings.splits())
-    source = settings.download.location
-    record, with_masks = record_folder(source), first_with(SEGMENTATIONS, source)
-    if with_masks is None:
-        print(f"explain: no {SEGMENTATIONS}, hence pictures and no numbers", file=sys.stderr)
+    source, described = settings.download.location, read_set(settings.download.set)
+    record, masks = record_folder(source, described), masks_archive(source, described)
+    if masks is None:
+        which = described.masks.files if described.masks else "masks of the lesions"
+        print(f"explain: no {which}, hence pictures and no numbers", file=sys.stderr)
     split = settings.experiments[experiment].split
-    rows, sources = test_images(record, Path(f"data/splits/{split}.csv"), limit)
-    folder = PICTURES / experiment if pictures or with_masks is None else None
+    rows, sources = test_images(record, described, Path(f"data/splits/{split}.csv"), limit)
+    folder = PICTURES / experiment if pictures or masks is None else None
     tables: list[list[pd.DataFrame]] = []
     with Bar(f"explain {experiment}", len(sources), "image") as bar:
 
@@ -56,20 +56,22 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
             report=report,
             models=models,
             sources=sources,
-            clinical=clinical_codes(rows),
-            masks=with_masks and with_masks / SEGMENTATIONS,
+            clinical=coding_of(models).clinical(rows),
+            masks=masks,
+            mask_name=described.masks.name if described.masks else "",
             pictures=folder,
         )
     if folder:
         print(f"{len(sources)} pictures in {folder}/")
-    if with_masks:
+    if masks:
         content: dict[str, Any] = {
             "models": [file_hash(path) for path in models],
             "placed": True,  # reports without this are of maps stretched over the image
             **summarise(
                 [pd.concat(run, ignore_index=True) for run in zip(*tables, strict=True)],
-                rows["dx"].map(CLASSES.index).to_numpy(np.int64),
+                rows["dx"].map(described.codes.index).to_numpy(np.int64),
                 rows["lesion_id"].to_numpy(np.str_),
+                described.codes,
                 resamples=settings.evaluate.resamples,
                 seed=settings.evaluate.seed,
             ),

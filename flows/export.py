@@ -14,11 +14,16 @@ import typer
 from flows.errors import told
 from flows.inputs import refuse_older_metrics
 from flows.outdated import results
+from flows.record import of_classes
 from tasks import process
 from tasks.cache import file_hash, whole
 from tasks.errors import UserError
 from tasks.export.card import card
 from tasks.predict.locate import read_metrics, trained
+from tasks.predict.saved import coding_of
+from tasks.sets.dataset import Dataset
+from tasks.sets.handed_on import HandedOn, hand_on
+from tasks.sets.read import described_sets, read_set
 from tasks.settings import load
 
 
@@ -33,6 +38,8 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
     target, about = folder / "model.onnx", folder / "README.md"
     if about.exists() and not target.exists():
         raise UserError(f"{about} is there, and of something else: name another --folder")
+    coding = coding_of(models)
+    described = of_classes(coding.classes, experiment)
     metrics = read_metrics(Path(), experiment)
     if metrics:
         refuse_older_metrics(Path(), experiment)
@@ -43,6 +50,9 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
         settings.experiments[experiment].model_dump(),
         facts,
         metrics,
+        coding=coding,
+        described=described,
+        dataset=dataset_of(settings.download.set, described),
         runs=len(models),
         sha256=file_hash(target),
         source=results().sources.get(f"train@{experiment}"),
@@ -50,6 +60,12 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
     with whole(about) as beside:
         beside.write_text(text, encoding="utf-8")
     return facts
+
+
+def dataset_of(name: str, described: HandedOn) -> Dataset | None:
+    """The whole description of what `preprocess` handed on; None where it is not there any more."""
+    dataset = read_set(name) if name in described_sets() else None
+    return dataset if dataset and hand_on(dataset) == described else None
 
 
 def main(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import leave_only, place_together
 from tasks.folds import count_parts, read_split
@@ -30,6 +31,7 @@ def oversample(settings: Settings, experiment: str) -> None:
             table=Path("data/prepared/images.csv"),
             split=split,
             part=part,
+            coding=handed_on().coding,
             sampler=f"tasks.oversample.samplers.{setup.sampling}:sample",
             settings=settings.sampling(experiment),
         )

@@ -14,13 +14,14 @@ import typer
 from flows.compare import compare_with
 from flows.errors import told
 from flows.outdated import results
-from flows.record import record_folder
+from flows.record import handed_on, record_folder
 from tasks.cache import whole
 from tasks.compare import as_markdown, by_reason
 from tasks.errors import UserError
 from tasks.page.facts import before
 from tasks.page.page import render
 from tasks.page.pictures import Picture, mistakes
+from tasks.sets.read import read_set
 from tasks.settings import Settings, load
 
 PAGE = Path("reports/index.html")
@@ -78,6 +79,7 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
     content = render(
         Path(),
         shown,
+        described=handed_on(),
         # One for all: what is up to date stands on the data that dvc.lock has.
         source=found.sources[f"evaluate@{next(iter(shown))}"],
         left_out=by_reason(left_out),
@@ -92,8 +94,9 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
 
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
-    record = record_folder(settings.download.location)
-    return mistakes(Path(f"predictions/{experiment}.parquet"), record, count)
+    described = read_set(settings.download.set)
+    record = record_folder(settings.download.location, described)
+    return mistakes(Path(f"predictions/{experiment}.parquet"), record, described, count)
 
 
 if __name__ == "__main__":

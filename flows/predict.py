@@ -17,25 +17,17 @@ import pandas as pd
 import typer
 
 from flows.errors import told
-from flows.inputs import refuse_older_metrics
+from flows.models import known
 from tasks.cache import named
 from tasks.classes import LESION
-from tasks.clinical import SITES, clinical_codes
+from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
 from tasks.predict.apart import predict_apart
 from tasks.predict.images import Source, find_all, passed_over
-from tasks.predict.locate import (
-    MEASURES_ONLY,
-    PLACES,
-    REMEDY,
-    best,
-    experiment_of,
-    models_of,
-    read_metrics,
-    seeds_of,
-)
-from tasks.predict.operate import Operation, operation
+from tasks.predict.locate import PLACES, REMEDY, best, models_of
+from tasks.predict.operate import Operation
+from tasks.predict.saved import coding_of
 from tasks.predict.write import WRITERS
 from tasks.preprocess.check import printable
 from tasks.progress import Bar
@@ -49,11 +41,6 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     isic = "isic"
-
-
-class Sex(StrEnum):
-    female = "female"
-    male = "male"
 
 
 def choose(clinical: bool) -> str:
@@ -71,29 +58,21 @@ def choose(clinical: bool) -> str:
     raise UserError(f"no experiment has a model here: {REMEDY.format(name='optimized')}")
 
 
-def known(models: list[Path], clinical: bool) -> Operation:
-    """Temperatures and operating points of the models' experiment, if it has any.
-
-    clinical: whether clinical columns are known. Raises UserError where they are of other models.
+def clinical_codes(
+    model: Path, coding: Coding, age: float | None, sex: str | None, localization: str | None
+) -> list[int] | None:
+    """Clinical codes; None where nothing is given. Raises UserError for a word that `model` does
+    not know.
     """
-    seeds = seeds_of(models)
-    if seeds is None:
-        return Operation()
-    project, experiment = experiment_of(models[0])
-    metrics = read_metrics(project, experiment)
-    if metrics:
-        refuse_older_metrics(project, experiment)
-    if metrics.get("parts", 1) > 1:
-        raise UserError(MEASURES_ONLY.format(name=experiment))
-    return operation(experiment, metrics, seeds, clinical=clinical)
-
-
-def codes(age: float | None, sex: str | None, localization: str | None) -> list[int] | None:
-    """Clinical codes; None where nothing is known."""
-    if localization is not None and localization not in SITES:
-        raise UserError(f"unknown localization {localization!r}; one of {', '.join(SITES)}")
+    words = {"sex": (sex, coding.sexes), "localization": (localization, coding.sites)}
+    for name, (word, known_words) in words.items():
+        if word is None or word in known_words:
+            continue
+        if not known_words:
+            raise UserError(f"{model} takes no {name}: leave --{name} out")
+        raise UserError(f"unknown {name} {word!r}; one of {', '.join(known_words)}, or none")
     row = {"age": [age], "sex": [sex], "localization": [localization]}
-    found = [int(code) for code in clinical_codes(pd.DataFrame(row))[0]]
+    found = [int(code) for code in coding.clinical(pd.DataFrame(row))[0]]
     return found if any(found) else None
 
 
@@ -136,6 +115,7 @@ def run(
     names: list[str],
     models: list[Path],
     clinical: list[int] | None,
+    operating: Operation,
     format: str,
     output: Path | None,
     explain: Path | None,
@@ -152,7 +132,6 @@ def run(
         print(fault, file=sys.stderr)
     if passed:
         print(f"predict: {passed_over(passed)}", file=sys.stderr)
-    operating = known(models, clinical is not None)
     width = max((len(str(source)) for source in sources), default=0)
     with target(output) as stream, closing(WRITERS[format](stream, operating, width)) as writer:
         silent = len(sources) <= FEW or (output is None and sys.stdout.isatty())
@@ -193,18 +172,23 @@ def main(
         Path | None, typer.Option(help="A folder to draw into: each image beside its Grad-CAM.")
     ] = None,
     age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
-    sex: Annotated[Sex | None, typer.Option(help="Of the patient.")] = None,
+    sex: Annotated[
+        str | None, typer.Option(help="Of the patient, as the data set's description has it.")
+    ] = None,
     localization: Annotated[
-        str | None, typer.Option(help=f"Where on the body: {', '.join(SITES)}.")
+        str | None, typer.Option(help="Where on the body, as the data set's description has it.")
     ] = None,
 ) -> None:
-    """Say which of seven lesions images show. Not for diagnosis."""
+    """Say which class of lesion images show. Not for diagnosis."""
     with told("predict"):
         if experiment is not None and model is not None:
             raise UserError("give --experiment or --model, not both")
-        clinical = codes(age, sex, localization)
-        models = models_of(model or experiment or choose(clinical is not None))
-        faults = run(images, models, clinical, format, output, explain)
+        given = any(value is not None for value in (age, sex, localization))
+        models = models_of(model or experiment or choose(given))
+        coding = coding_of(models)
+        clinical = clinical_codes(models[0], coding, age, sex, localization)
+        operating = known(models, coding.classes, clinical=clinical is not None)
+        faults = run(images, models, clinical, operating, format, output, explain)
     if faults:
         raise SystemExit(1)
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.record import SET
 from flows.stage import run
 from tasks.cache import leave_only, scratch, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
 from tasks.progress import Bar
+from tasks.sets.handed_on import hand_on
+from tasks.sets.read import read_set
 from tasks.settings import Settings
 
 RAW = Path("data/raw")
@@ -21,8 +24,12 @@ PREPARED = Path("data/prepared")
 
 @flow(name="preprocess")
 def preprocess(settings: Settings) -> None:
-    """`images.npy`, uint8 (n, height, width, 3), and `images.csv`, a row an image, to PREPARED."""
-    table = check(RAW)
+    """`images.npy`, uint8 (n, height, width, 3), and `images.csv`, a row an image, to PREPARED.
+
+    What later stages need to know of the data set goes to SET.
+    """
+    described = read_set(settings.download.set)
+    table = check(RAW, described)
     parts = shards(table)
     with (
         scratch() as folder,
@@ -37,6 +44,7 @@ def preprocess(settings: Settings) -> None:
                 images=part["image_id"].tolist(),
                 width=settings.preprocess.width,
                 height=settings.preprocess.height,
+                suffixes=described.images.suffixes,
             )
             for place, part in zip(folders, parts, strict=True)
         ]
@@ -46,6 +54,8 @@ def preprocess(settings: Settings) -> None:
     with whole(PREPARED / "images.csv") as beside:
         table.drop(columns="archive").to_csv(beside, index=False)
     leave_only(PREPARED, ["images.npy", "images.csv"])
+    with whole(SET) as beside:
+        beside.write_text(hand_on(described).model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

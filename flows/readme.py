@@ -14,7 +14,7 @@ from flows.errors import told
 from flows.outdated import results
 from tasks.cache import whole
 from tasks.errors import UserError
-from tasks.settings import SYNTHETIC
+from tasks.sections import SYNTHETIC
 
 README = Path("README.md")
 MADE_UP = "**Of synthetic lesions: these numbers say nothing about skin.**\n\n"

@@ -22,7 +22,8 @@ from flows.server import server
 from tasks.cache import place_together
 from tasks.errors import UserError
 from tasks.progress import Bar
-from tasks.settings import Experiment, Settings, load
+from tasks.sections import Experiment
+from tasks.settings import Settings, load
 
 
 @signed

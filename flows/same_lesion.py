@@ -20,6 +20,7 @@ from tasks.explain.record import image_sources
 from tasks.same_lesion.pairs import merged, places, reach
 from tasks.same_lesion.search import search
 from tasks.same_lesion.sheet import sheet
+from tasks.sets.read import read_set
 from tasks.settings import load
 from tasks.split.lesions import read_pairs
 
@@ -35,7 +36,9 @@ def same_lesion(look_only: bool) -> None:
     images = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
     ids = images["image_id"].tolist()
     pairs = read_pairs(PAIRS, ids)
-    sources = image_sources(record_folder(load().download.location), ids)
+    download = load().download
+    described = read_set(download.set)
+    sources = image_sources(record_folder(download.location, described), described, ids)
     if not look_only:
         compared = search(sources, places(pairs, ids))
         before, pairs = len(pairs), merged(pairs, compared, images)

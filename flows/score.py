@@ -7,6 +7,9 @@ No stage of the DAG: the images are not part of the project.
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,27 +18,36 @@ import typer
 from numpy.typing import NDArray
 
 from flows.errors import told
+from flows.models import known
 from tasks.cache import named
 from tasks.errors import UserError
 from tasks.evaluate.classes import CLASS_METRICS, summarise_classes
 from tasks.evaluate.metrics import METRICS, summarise
-from tasks.evaluate.predictions import Predictions
-from tasks.evaluate.resample import plain_and_resampled
+from tasks.evaluate.operating import at_thresholds
+from tasks.evaluate.predictions import Predictions, answer
+from tasks.evaluate.ranking import ranking
+from tasks.evaluate.resample import estimate, in_blocks, plain_and_resampled
 from tasks.predict.answer import Answer
 from tasks.predict.apart import predict_apart
+from tasks.predict.grouping import Grouping, each_alone, grouping, refuse_other_words
 from tasks.predict.images import Source, find_all, passed_over
-from tasks.predict.isic import read_lesions, read_truth
+from tasks.predict.isic import challenge_of
 from tasks.predict.locate import models_of
+from tasks.predict.saved import coding_of
+from tasks.predict.truth import Truth, read_lesions, read_truth, truth_of_set
 from tasks.preprocess.check import DataFaults
 from tasks.progress import Bar
 from tasks.report.tables import METRIC_NAMES, interval, markdown
+from tasks.sets.read import read_set
 
 BOTH = {"runs": "mean over runs", "averaged": "runs averaged"}
 """Each run scored by itself, and one prediction an image: the mean of the runs' probabilities."""
 
+AT_THRESHOLD = ("sensitivity", "specificity")
+
 
 def ask(models: list[Path], sources: list[Source]) -> tuple[NDArray[np.float32], bool]:
-    """Probabilities, (runs, n, 7), and whether models that take clinical columns had none.
+    """Probabilities, (runs, n, k), and whether models that take clinical columns had none.
 
     Raises DataFaults with every image that cannot be read.
     """
@@ -53,35 +65,125 @@ def ask(models: list[Path], sources: list[Source]) -> tuple[NDArray[np.float32],
     return np.stack(found, axis=1), answers[0].withheld
 
 
-def score(
-    model: str, images: Path, truth: Path, lesions: Path | None, resamples: int, seed: int
-) -> dict[str, Any]:
-    """Metrics with intervals by bootstrap over lesions, as the keys of BOTH; without lesions,
-    each image counts as one.
-    """
-    models = models_of(model)
+def listed(images: Path, truth: Path, groups: Grouping) -> Truth:
+    """The images of which a table says something. Raises UserError with all that is wrong."""
     found, faults, passed = find_all([str(images)])
     if faults:
         raise UserError("\n".join(faults))
     if passed:
         print(f"score: {passed_over(passed)}", file=sys.stderr)
-    known = read_truth(truth, found)
-    sources, labels = known.sources, known.labels
-    stems = [source.stem for source in sources]
-    of_lesions = read_lesions(lesions, stems) if lesions else known.lesions or stems
+    return read_truth(truth, found, groups.words)
+
+
+def described(images: Path, name: str, groups: Grouping) -> tuple[str, Truth]:
+    """The title of a data set that data/sets describes, and its images in a folder."""
+    dataset = read_set(name)
+    refuse_other_words(groups, dataset.title, dataset.codes)
+    return dataset.title, truth_of_set(images, dataset)
+
+
+def score(
+    model: str,
+    images: Path,
+    truth: Path | None,
+    lesions: Path | None,
+    resamples: int,
+    seed: int,
+    *,
+    of_set: str | None = None,
+    classes: str | None = None,
+) -> dict[str, Any]:
+    """Metrics with intervals by bootstrap over lesions, as the keys of BOTH; without lesions,
+    each image counts as one.
+    """
+    if (truth is None) == (of_set is None):
+        raise UserError(
+            "give TRUTH, or --set with the name of what data/sets describes: one of both"
+        )
+    models = models_of(model)
+    coding = coding_of(models)
+    groups = grouping(classes, coding.classes) if classes else each_alone(coding.classes)
+    operating = known(models, coding.classes, clinical=False)
+    if truth is not None:
+        title, there = str(truth), listed(images, truth, groups)
+    else:
+        title, there = described(images, str(of_set), groups)
+    stems = [source.stem for source in there.sources]
+    of_lesions = read_lesions(lesions, stems) if lesions else there.lesions or stems
     if len(set(of_lesions)) < 2:
-        raise UserError(f"{truth}: one lesion alone has no interval: give two or more")
-    runs, withheld = ask(models, sources)
-    single = Predictions(labels, runs, np.array(of_lesions), np.array(stems))
-    weights = plain_and_resampled(single.lesions, resamples, seed)
-    said = {
-        key: {
-            **summarise(labels, these.probabilities, single.lesions, resamples, seed),
-            **summarise_classes(these, weights),
+        raise UserError(f"{title}: one lesion alone has no interval: give two or more")
+    runs, withheld = ask(models, there.sources)
+
+    names = [groups.words[diagnosis] for diagnosis in there.diagnoses]
+    # Of a group any class will do: no question that is asked parts it.
+    number_of = {name: coding.classes.index(group[0]) for name, group in groups.groups.items()}
+    raw = Predictions(
+        truth=np.array([number_of[name] for name in names], np.int64),
+        probabilities=runs,
+        lesions=np.array(of_lesions),
+        images=np.array(stems),
+        classes=tuple(range(len(coding.classes))),
+        codes=coding.classes,
+        questions={
+            question: yes for question, yes in operating.questions.items() if groups.separates(yes)
+        },
+    )
+    weights = plain_and_resampled(raw.lesions, resamples, seed)
+    said = {}
+    for key, these in {"runs": raw, "averaged": raw.together()}.items():
+        grouped = in_groups(these, names, groups)
+        said[key] = {
+            **summarise(grouped.truth, grouped.probabilities, raw.lesions, resamples, seed),
+            **summarise_classes(grouped, weights),
         }
-        for key, these in {"runs": single, "averaged": single.together()}.items()
+    return {
+        "set": title,
+        "images": len(stems),
+        "models": len(models),
+        "withheld": withheld,
+        "classes": str(groups) if classes else None,
+        **said,
+        "questions": questions(raw.together(), operating.thresholds, weights),
     }
-    return {"images": len(sources), "models": len(models), "withheld": withheld, **said}
+
+
+def in_groups(predictions: Predictions, names: list[str], groups: Grouping) -> Predictions:
+    """Predictions of groups of classes. names: the group of each image."""
+    codes = tuple(groups.groups)
+    return replace(
+        predictions,
+        truth=np.array([codes.index(name) for name in names], np.int64),
+        probabilities=groups.applied(predictions.probabilities),
+        classes=tuple(range(len(codes))),
+        codes=codes,
+        questions={},
+    )
+
+
+def questions(
+    together: Predictions, thresholds: Mapping[str, float], weights: NDArray
+) -> dict[str, Any]:
+    """How the runs' mean answers each question, by the probabilities of all of the model's classes.
+
+    Its area under the ROC curve, and, for those of which a threshold is known, sensitivity,
+    specificity and precision there.
+    """
+    found = {}
+    for question, yes in together.questions.items():
+        positive, scores = answer(together, question)
+        ranked = in_blocks(partial(ranking, positive, scores[0]), weights)
+        found[question] = {
+            "classes": list(yes),
+            "images": int(positive.sum()),
+            "roc_auc": estimate(ranked["roc_auc"]),
+        }
+        if question in thresholds:
+            at = np.full_like(scores, thresholds[question])
+            found[question] |= {
+                "threshold": thresholds[question],
+                **at_thresholds(positive, scores, at, weights),
+            }
+    return found
 
 
 def table(content: dict[str, Any]) -> str:
@@ -95,23 +197,52 @@ def table(content: dict[str, Any]) -> str:
         for dx, of in content["averaged"]["classes"].items()
     ]
     header = ["runs averaged", "images", *(name.replace("_", " ") for name in CLASS_METRICS)]
-    return f"{markdown(['', *BOTH.values()], lines)}\n\n{markdown(header, of_classes)}"
+    tables = [markdown(["", *BOTH.values()], lines), markdown(header, of_classes)]
+    if asked := content["questions"]:
+        header = ["question, runs averaged", "yes", "ROC-AUC", "threshold", *AT_THRESHOLD]
+        rows = [
+            [
+                f"{question} ({' + '.join(of['classes'])})",
+                str(of["images"]),
+                interval(of["roc_auc"]),
+                f"{of['threshold']:.3g}" if "threshold" in of else "–",
+                *(interval(of.get(name)) for name in AT_THRESHOLD),
+            ]
+            for question, of in asked.items()
+        ]
+        tables.append(markdown(header, rows))
+    return "\n\n".join(tables)
 
 
 def summary(content: dict[str, Any]) -> str:
     """What is printed."""
     without = ", age, sex and localization withheld" if content["withheld"] else ""
-    official = interval(content["averaged"]["balanced_accuracy"])
-    return (
-        f"{content['images']} images, {content['models']} models{without}\n\n{table(content)}\n\n"
-        f"ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: {official}"
-    )
+    parts = [f"{content['set']}: {content['images']} images, {content['models']} models{without}"]
+    if content["classes"]:
+        parts.append(f"Classes: {content['classes']}.")
+    parts.append(table(content))
+    if challenge := challenge_of(content["averaged"]["classes"]):
+        official = interval(content["averaged"]["balanced_accuracy"])
+        parts.append(f"{challenge}, balanced multiclass accuracy of the runs averaged: {official}")
+    return "\n\n".join(parts)
 
 
 def main(
     model: Annotated[str, typer.Argument(help="An experiment, a folder of models, or a .keras.")],
     images: Annotated[Path, typer.Argument(help="A folder or a zip archive.")],
-    truth: Annotated[Path, typer.Argument(help="A CSV: image_id and dx, or as of ISIC 2018.")],
+    truth: Annotated[
+        Path | None, typer.Argument(help="A CSV: image_id and dx, or as of ISIC 2018 and 2019.")
+    ] = None,
+    of_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set", help="Instead of TRUTH: IMAGES is what data/sets/<set>.yaml describes."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Which of the model's is which: common_nevus=nv,cancer=mel+bcc."),
+    ] = None,
     lesions: Annotated[
         Path | None, typer.Option(help="A CSV of image and lesion_id, for the intervals.")
     ] = None,
@@ -119,9 +250,11 @@ def main(
     resamples: Annotated[int, typer.Option(min=100, help="Of the lesions.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Score a model on labelled images, as ISIC 2018 Task 3 does and with intervals."""
+    """Score a model on labelled images, as the ISIC challenges do and with intervals."""
     with told("score"):
-        content = score(model, images, truth, lesions, resamples, seed)
+        content = score(
+            model, images, truth, lesions, resamples, seed, of_set=of_set, classes=classes
+        )
         print(summary(content))
         if output:
             with named(output) as beside:

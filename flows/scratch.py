@@ -12,7 +12,7 @@ from tasks.errors import UserError
 from tasks.git import GitError, commit_all, git
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
-KEPT = ("data/same_lesion.csv",)  # among results, and made by people
+KEPT = ("data/same_lesion.csv", "data/sets/")  # among results, and made by people
 
 
 def files(project: Path) -> list[str]:
@@ -32,7 +32,8 @@ def files(project: Path) -> list[str]:
     return [
         name
         for name in filter(None, listing.split("\0"))
-        if (name in KEPT or name.split("/")[0] not in RESULTS) and (project / name).is_file()
+        if (name.startswith(KEPT) or name.split("/")[0] not in RESULTS)
+        and (project / name).is_file()
     ]
 
 

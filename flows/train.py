@@ -12,15 +12,19 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import Pending, leave_only
+from tasks.coding import CLINICAL
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_split
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, read_variant
 from tasks.progress import Bar, Part
-from tasks.settings import EMBEDDED, PREPARED, Settings
+from tasks.sections import EMBEDDED, PREPARED
+from tasks.sets.handed_on import HandedOn
+from tasks.settings import Settings
 from tasks.train.plan import Plan
 from tasks.train.seed import train_seed
 
@@ -33,7 +37,7 @@ def train(settings: Settings, experiment: str) -> None:
     """
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
     plans = plans_of(settings, experiment)
-    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)))
+    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), handed_on())
     recipe = settings.training(experiment)
     seeds = {f"seed-{seed}": seed for seed in range(recipe.runs * len(plans))}
     with Bar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
@@ -78,13 +82,14 @@ def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Pa
 def plans_of(settings: Settings, experiment: str) -> list[Plan]:
     """What a seed is trained by, for each part of the split."""
     setup, recipe = settings.experiments[experiment], settings.training(experiment)
-    split = Path(f"data/splits/{setup.split}.csv")
+    split, coding = Path(f"data/splits/{setup.split}.csv"), handed_on().coding
     return [
         Plan(
             images=Path("data") / setup.input / "images.npy",
             table=Path("data/prepared/images.csv"),
             split=split,
             part=part,
+            coding=coding,
             variant=variant_of(experiment, part),
             model=MODEL.reference(setup.model),
             sizes=settings.sizes(experiment),
@@ -110,11 +115,19 @@ def frozen(settings: Settings, given: str) -> tuple[str, Path, list[int]] | None
     return made["trunk"], weights_of(made["network"], named, WEIGHTS), made["shape"]
 
 
-def check_clinical(settings: Settings, experiment: str, added: Added) -> None:
-    """Raise UserError where the sampling's images have no clinical columns and the model has."""
+def check_clinical(settings: Settings, experiment: str, added: Added, known: HandedOn) -> None:
+    """Raise UserError where a model takes clinical columns, and the data set, or the sampling's
+    images, have none.
+    """
     model = settings.experiments[experiment].model
-    taken = {**MODEL.keywords(model), **settings.sizes(experiment)}.get("clinical")
-    if taken and (added.transform or len(added.images) > len(added.clinical)):
+    if not {**MODEL.keywords(model), **settings.sizes(experiment)}.get("clinical"):
+        return
+    if not set(known.columns) & set(CLINICAL):
+        raise UserError(
+            f"the model {model} takes clinical columns here, and {known.title} has no age, sex or "
+            "site: leave out `clinical: true`"
+        )
+    if added.transform or len(added.images) > len(added.clinical):
         raise UserError(
             f"the model {model} takes clinical columns here, and the sampling makes or transforms "
             "images without them: take the sampler none, random, smotenc or weights"

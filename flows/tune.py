@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import scratch, whole
 from tasks.keywords import MODEL, RECIPE
@@ -66,6 +67,7 @@ def plan_of(settings: Settings, trial: dict[str, int | float]) -> Plan:
         table=Path("data/prepared/images.csv"),
         split=Path("data/splits/lesion.csv"),
         part=0,
+        coding=handed_on().coding,
         variant=None,
         model=MODEL.reference(model),
         sizes=sizes,

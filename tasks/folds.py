@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES, FOLDS, TEST, TRAIN, VALIDATION
-from tasks.clinical import read_clinical
+from tasks.classes import FOLDS, TEST, TRAIN, VALIDATION
+from tasks.coding import CLINICAL, Coding
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Fold:
     """One fold, in the order of the split.
 
     images: (n, ...), uint8 (n, height, width, 3) where they are pixels. labels: int64 (n,), class
-    indices. clinical: int64 (n, 3), see `tasks.clinical`. rows: of the split, a row an image, with
+    indices. clinical: int64 (n, 3), see `tasks.coding`. rows: of the split, a row an image, with
     the name of this fold.
     """
 
@@ -57,7 +58,7 @@ def folds_of(rows: pd.DataFrame, part: int) -> NDArray[np.str_]:
     return np.select([fold == part, fold == (part + 1) % parts], [TEST, VALIDATION], TRAIN)
 
 
-def read_fold(images: Path, table: Path, split: Path, fold: str, part: int = 0) -> Fold:
+def read_fold(images: Path, table: Path, split: Path, fold: str, part: int, coding: Coding) -> Fold:
     """Read one fold.
 
     Parameters
@@ -66,14 +67,21 @@ def read_fold(images: Path, table: Path, split: Path, fold: str, part: int = 0) 
         ordered by image_id.
     table: CSV of the metadata, a row an image in the same order.
     split: CSV of `read_split`, likewise.
-    part: of the split.
+    part: of the split. coding: of the data set.
+
+    Raises UserError for a diagnosis that is none of its classes.
     """
     rows = read_split(split)
+    if strange := sorted(set(rows["dx"]) - set(coding.classes)):
+        raise UserError(
+            f"{split} has {', '.join(strange)}, and the classes are {', '.join(coding.classes)}: "
+            "`dvc repro` brings all stages to one data set"
+        )
     chosen = np.flatnonzero(folds_of(rows, part) == fold)
-    labels = rows["dx"].map(CLASSES.index).to_numpy(np.int64)
+    clinical = pd.read_csv(table, usecols=list(CLINICAL), dtype=str, keep_default_na=False)
     return Fold(
         images=np.load(images, mmap_mode="r")[chosen],
-        labels=labels[chosen],
-        clinical=read_clinical(table)[chosen],
+        labels=coding.labels(rows["dx"])[chosen],
+        clinical=coding.clinical(clinical)[chosen],
         rows=rows.iloc[chosen].reset_index(drop=True).assign(fold=fold),
     )

@@ -52,8 +52,12 @@ class Synthetic(Section):
 
 
 class Download(Section):
-    """`source`: DATAVERSE, SYNTHETIC, or a folder or URL that holds a SHA256SUMS."""
+    """`set`: the data set that data/sets/<set>.yaml describes (tasks.sets).
 
+    `source`: DATAVERSE, SYNTHETIC, a folder of the set's files, or a URL of one with a SHA256SUMS.
+    """
+
+    set: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "ham10000"
     source: Annotated[str, Field(min_length=1)]
     synthetic: Synthetic = Synthetic()
 

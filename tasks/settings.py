@@ -8,13 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
-from tasks.errors import UserError, unknown
+from tasks.errors import unknown
 from tasks.keywords import MODEL, RECIPE, SAMPLER, Kind
 from tasks.ranges import Name
 from tasks.sections import (
@@ -35,13 +32,7 @@ from tasks.sections import (
     Split,
     Tune,
 )
-from tasks.wording import describe
-
-DEEPEST = 20  # levels of params.yaml, which has four
-
-
-class SettingsError(UserError):
-    """`params.yaml` asks for something that does not exist or cannot be."""
+from tasks.yaml import SettingsError, read
 
 
 class Settings(Section):
@@ -170,49 +161,9 @@ def faults_of(setup: Experiment, sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: {' and '.join(knows)} both know it: rename it in one of their files"
 
 
-def check_depth(path: Path, text: str) -> None:
-    """Raise SettingsError for brackets in brackets by the thousand: the reader would crash."""
-    depth = 0
-    for event in YAML(typ="safe").parse(text):
-        depth += isinstance(event, CollectionStartEvent)
-        depth -= isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST:
-            line = event.start_mark.line + 1
-            raise SettingsError(f"{path}, line {line}: more than {DEEPEST} levels deep")
-
-
 def load(path: Path = Path("params.yaml")) -> Settings:
-    """Read and check `params.yaml`.
-
-    Raises
-    ------
-    SettingsError
-        With a line for every fault: the key, what is wrong with it, what is allowed.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        check_depth(path, text)
-        # DVC's own reader: PyYAML takes 010 for 8, 1e-3 for text, and a key that stands twice.
-        content = YAML(typ="safe").load(text)
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path.resolve()} is missing: run from the project's top folder"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
-    except MarkedYAMLError as error:
-        problem = f"line {error.problem_mark.line + 1}: {error.problem}"
-        raise SettingsError(f"{path} is not valid YAML: {problem}") from None
-    except (YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        raise SettingsError(f"{path} is not valid YAML: {error}") from None
-    if content is None:
-        raise SettingsError(f"{path} is empty: it must hold {', '.join(Settings.model_fields)}")
-    try:
-        settings = Settings.model_validate(content)
-    except ValidationError as error:
-        raise SettingsError(
-            "\n".join(f"{path}: {line}" for line in describe(error, Settings))
-        ) from None
+    """Read and check `params.yaml`. Raises SettingsError as `tasks.yaml.read` does."""
+    settings = read(path, Settings)
     if settings.download.location == SYNTHETIC != settings.download.source:
         raise SettingsError(
             f"{SOURCE_VARIABLE} is {SYNTHETIC!r}: it names a mirror of {path}'s download.source, "

@@ -2,7 +2,8 @@
 
 import reprlib
 from collections.abc import Iterable
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -80,11 +81,21 @@ def describe(
 def allowed_keys(section: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys that what stands around `location`, in a section, knows."""
     for part in location[:-1]:
+        section = held(section)
         if get_origin(section) is dict:  # `part` is a name that the user chose, an experiment's say
             section = get_args(section)[1]
+        elif get_origin(section) is tuple:
+            section = get_args(section)[0]
         else:
             section = keys_of(section)[str(part)]
-    return list(keys_of(section))
+    return list(keys_of(held(section)))
+
+
+def held(section: Any) -> Any:
+    """Return what a type allows, without what is beside or about it: `X | None`, `Annotated[X]`."""
+    while get_origin(section) in (Annotated, Union, UnionType):
+        section = get_args(section)[0]
+    return section
 
 
 def keys_of(section: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_HOME, temporary_settings
 from flows import scratch
 from flows.server import client_of, start
 from tasks.git import commit_all
-from tasks.settings import SOURCE_VARIABLE
+from tasks.sections import SOURCE_VARIABLE
 from tasks.slots import cores
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ RECORD = Path(os.environ.get("LESIONFLOW_RECORD", PROJECT.parent / "shared/ham10
 all_but = partial(scratch.all_but, PROJECT / "params.yaml")
 
 SMALL = {
-    "download": {"source": "synthetic", "synthetic": {"lesions": 120}},
+    "download": {"set": "synthetic", "source": "synthetic", "synthetic": {"lesions": 120}},
     "embed": all_but("embed"),
     "oversample": all_but("oversample", "none", "smote"),
     "recipes": {"cnn": {"runs": 2, "epochs": 2}},
@@ -121,6 +121,12 @@ def target(tmp_path: Path) -> SimpleNamespace:
     from host import PART_1
 
     return SimpleNamespace(file=tmp_path / "raw" / PART_1, partial=tmp_path / "partial")
+
+
+def describe_sets(folder: Path) -> None:
+    """Put the descriptions of data sets into a folder that a test works in."""
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/sets").symlink_to(PROJECT / "data/sets")
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tasks.download import remote
+from record import HAM10000
+
 from tasks.download.remote import RemoteFile
 
-PART_1, PART_2, METADATA, SEGMENTATIONS = remote.FILES
+PART_1, PART_2, METADATA, SEGMENTATIONS = FILES = (*HAM10000.needed, *HAM10000.optional)
 BODY = bytes(range(256)) * 2048  # 512 KiB, more than fills the sockets' buffers one chunk at a time
 BLOCK = 16 * 1024
 

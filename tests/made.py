@@ -1,9 +1,12 @@
 """Made-up predictions of the seven classes, and populations to draw them from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from ham10000 import CLASSES, QUESTIONS
 
-from tasks.classes import CLASSES, TEST, VALIDATION
+from tasks.classes import TEST, VALIDATION
 from tasks.evaluate.predictions import Predictions
 
 
@@ -24,12 +27,23 @@ def made(seed, lesions=150, runs=2, absent=(), steps=None):
         probabilities=(p / p.sum(axis=-1, keepdims=True)).astype(np.float32),
         lesions=np.array([f"HAM_{number:05}" for number in lesion]),
         images=np.array([f"ISIC_{number:05}" for number in range(len(lesion))]),
+        codes=CLASSES,
+        classes=tuple(range(len(CLASSES))),
+        questions=QUESTIONS,
     )
+
+
+def plain(truth, probabilities, lesions=None):
+    """Predictions of images with simple names, each its own lesion if not said otherwise."""
+    k = probabilities.shape[-1]
+    names = np.array([f"I{number}" for number in range(len(truth))])
+    lesions = names if lesions is None else np.array(lesions)
+    return Predictions(truth, probabilities, lesions, names, CLASSES[:k], tuple(range(k)))
 
 
 def with_truth(predictions, truth):
     """The same predictions of images with other diagnoses."""
-    return Predictions(truth, predictions.probabilities, predictions.lesions, predictions.images)
+    return replace(predictions, truth=truth)
 
 
 def metadata(n):

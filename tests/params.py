@@ -8,7 +8,8 @@ import yaml
 from conftest import PROJECT
 
 from flows.scratch import merged
-from tasks.settings import SettingsError, load
+from tasks.settings import load
+from tasks.yaml import SettingsError
 
 PARAMS = PROJECT / "params.yaml"
 EXPERIMENT = {

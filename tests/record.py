@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from ham10000 import HAM10000
 from PIL import Image
 
-from tasks.preprocess.check import METADATA, DataError, check
+from tasks.preprocess.check import DataError, check
+
+METADATA = "HAM10000_metadata.csv"
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization"
 ONE, TWO = "HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip"
@@ -52,7 +55,7 @@ class Record:
 def faults(folder: Path) -> list[str]:
     """The lines below the first of the error that `check` must raise."""
     with pytest.raises(DataError) as raised:
-        check(folder)
+        check(folder, HAM10000)
     title, *lines = str(raised.value).splitlines()
     assert title == f"{folder}: {len(lines)} fault{'s' if len(lines) > 1 else ''}"
     return [line.strip() for line in lines]

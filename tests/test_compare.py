@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import environment
+from ham10000 import CLASSES
 
-from tasks.classes import CLASSES
 from tasks.compare import Changes, Comparison, as_markdown, compare, summary
 from tasks.errors import UserError
 from tasks.evaluate.metrics import METRICS

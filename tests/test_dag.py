@@ -12,11 +12,11 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import PROJECT, commit, dvc, environment, repro, wait_for
+from ham10000 import CLASSES
 from sklearn import metrics
 
 from flows.scratch import change_params
 from tasks.cache import file_hash
-from tasks.classes import CLASSES
 from tasks.evaluate.experiment import SHORT
 
 

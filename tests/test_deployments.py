@@ -18,7 +18,8 @@ from flows.deployed import SCRATCH, pipeline, scratch_copy
 from flows.scratch import change_params
 from tasks.errors import UserError
 from tasks.git import git
-from tasks.settings import SOURCE_VARIABLE, load
+from tasks.sections import SOURCE_VARIABLE
+from tasks.settings import load
 
 
 @pytest.fixture

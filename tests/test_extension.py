@@ -13,11 +13,11 @@ from flows.scratch import change_params
 
 MODEL = '''"""Two dense layers."""
 
-def build(pixels, x, *, units: int):
+def build(pixels, x, coding, *, units: int):
     from keras import Model, layers
 
     x = layers.Dense(units, activation="relu")(layers.Flatten()(x))
-    return Model(pixels, layers.Dense(7, activation="softmax")(x))
+    return Model(pixels, layers.Dense(len(coding.classes), activation="softmax")(x))
 '''
 
 SAMPLER = '''"""The first images once more."""

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from conftest import PROJECT
+from ham10000 import CLASSES
 from made import made
 
 from benchmarks import intervals
-from tasks.classes import CLASSES
 from tasks.compare import TESTED
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ham10000 import CLASSES, CODING
 from PIL import Image
 
 from tasks import process
-from tasks.classes import CLASSES
 
 WIDTH, HEIGHT = 12, 8
 COLOURS = {"mel": (230, 20, 20), "nv": (20, 230, 20), "vasc": (20, 20, 230)}
@@ -33,7 +33,7 @@ def save(*, folder: Path, kinds: Sequence[str], seeds: int, report: Callable[[An
             target = folder / kind / f"seed-{seed}"
             target.mkdir(parents=True)
             model = in_two(seed) if kind == "flips" else whole(seed, kind)
-            save_model(model, target / "model.keras")
+            save_model(model, target / "model.keras", CODING)
 
 
 def whole(seed: int, kind: str) -> Any:
@@ -53,7 +53,7 @@ def whole(seed: int, kind: str) -> Any:
     if kind == "code":
         x = layers.Lambda(lambda tensor: tensor)(x)
     if kind == "clinical":
-        codes, known = clinical_input()
+        codes, known = clinical_input(CODING)
         inputs.append(codes)
         x = layers.Concatenate()([x, known])
         of_levels = np.zeros((known.shape[1], len(CLASSES)))

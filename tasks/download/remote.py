@@ -1,18 +1,20 @@
-"""Bring the HAM10000 record here: from Harvard Dataverse, or a folder, on the web or on a disk.
+"""Bring a data set here: from Harvard Dataverse, or a folder, on the web or on a disk.
 
-The record has 2.8 GB and has been served at 37 KB/s, which is 21 hours. So a download goes on from
+HAM10000 has 2.8 GB and has been served at 37 KB/s, which is 21 hours. So a download goes on from
 where it stopped, whatever stopped it, and nothing counts as downloaded before its digest is right.
 """
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from time import sleep
 from typing import BinaryIO, TypeVar
@@ -23,25 +25,13 @@ from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
 from tasks.errors import UserError
+from tasks.sets.dataset import SUFFIXES, Dataset, matching, packed
 
-DOI = "doi:10.7910/DVN/DBW86T"
-METADATA = "HAM10000_metadata.csv"
-SEGMENTATIONS = "HAM10000_segmentations_lesion_tschandl.zip"
 CHECKSUMS = "SHA256SUMS"
-
-# The record can be published again with other files in it, and then one commit of this project
-# would give two results. So these win over what Dataverse lists: a record without these very bytes
-# is an error, seen before anything is downloaded, and never a silent change of the data.
-PINNED_MD5 = {
-    "HAM10000_images_part_1.zip": "4639bfa73ab251610530a97c898e6e46",
-    "HAM10000_images_part_2.zip": "da43d6cc50f6613013be07e8986b384b",
-    METADATA: "8f85fb1aa29d80a2797247e434deb79d",
-    SEGMENTATIONS: "6e8d252e09cfdb0189199f15985a5b84",
-}
-FILES: tuple[str, ...] = tuple(PINNED_MD5)
+FOLDER = "folder:"
 
 # Dataverse has refused the default agents of common HTTP libraries with 403.
-USER_AGENT = "lesionflow/0.1.0 (resumable download of the HAM10000 data set)"
+USER_AGENT = "lesionflow/0.1.0 (resumable download of a data set)"
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and without a byte
 ATTEMPTS = 6  # that bring nothing, one after the other
 LONGEST_WAIT = 120.0  # seconds between attempts, whatever the server asks for
@@ -53,21 +43,22 @@ T = TypeVar("T")
 
 
 class DownloadError(UserError):
-    """The record cannot be listed, or a file of it not be had; the message says why."""
+    """The data set cannot be listed, or a file of it not be had; the message says why."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of the record: where it is, and how to know that it is the right one.
+    """One file of a data set: where it is, and how to know that it is the right one.
 
     Attributes
     ----------
     name : str
-        Name to save it under, one of `FILES`.
+        Name to save it under.
     location : str
-        http(s) URL, or absolute path of a local file.
+        http(s) URL, or absolute path of a local file, or of a folder of images to be packed.
     digest : str
-        'md5:' or 'sha256:' and lower-case hexadecimal digits.
+        'md5:' or 'sha256:' and lower-case hexadecimal digits; `FOLDER` before them: of the names
+        and contents of a folder's images.
     size : int or None
         Bytes, where known.
     """
@@ -79,18 +70,23 @@ class RemoteFile:
 
 
 def list_files(
-    source: str, root: Path, dataverse: str = "https://dataverse.harvard.edu"
+    source: str,
+    root: Path,
+    described: Dataset,
+    dataverse: str = "https://dataverse.harvard.edu",
 ) -> list[RemoteFile]:
-    """List the record's files, in the order of `FILES`.
+    """List the files of a data set, in the order of its description.
 
     Parameters
     ----------
     source : str
-        'dataverse', or the http(s) URL or the path of a folder that holds the files and a
-        `SHA256SUMS` (as `sha256sum` writes it). A folder may do without the segmentations: they
-        are listed when `SHA256SUMS` names them.
+        'dataverse', or the http(s) URL or the path of a folder that holds the files, and a
+        `SHA256SUMS` (as `sha256sum` writes it): a URL must have one, and where there is one, a file
+        that it does not name does not count. A folder may do without the masks.
     root : Path
         What a relative path in `source` is relative to.
+    described : Dataset
+        What the set consists of.
     dataverse : str
         Base URL of the Dataverse server.
 
@@ -101,11 +97,11 @@ def list_files(
         gives no such list.
     """
     if source == "dataverse":
-        return _list_dataverse(dataverse.rstrip("/"))
+        return _list_dataverse(dataverse.rstrip("/"), described)
     if _is_url(source):
-        return _list_web_folder(source.rstrip("/"))
+        return _list_web_folder(source.rstrip("/"), described)
     try:
-        return _list_local_folder((root / source).resolve())
+        return _list_local_folder((root / source).resolve(), described)
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise DownloadError(f"{source!r} is no path: {error}") from error
     except OSError as error:
@@ -167,15 +163,21 @@ def fetch(
 
 
 def holds(path: Path, file: RemoteFile) -> bool:
-    """Whether the file at `path` is this file of the record."""
+    """Whether the file at `path` is this one."""
     return path.is_file() and _digest(path, file) == file.digest
 
 
 # Listing
 
 
-def _list_dataverse(server: str) -> list[RemoteFile]:
-    url = f"{server}/api/datasets/:persistentId/?persistentId={DOI}"
+def _list_dataverse(server: str, described: Dataset) -> list[RemoteFile]:
+    if described.published is None:
+        raise DownloadError(
+            f"{described.title} is not described as published at Harvard Dataverse: name the "
+            "folder or the URL that holds its files as download.source"
+        )
+    doi, pins = described.published.doi, described.published.md5
+    url = f"{server}/api/datasets/:persistentId/?persistentId={doi}"
     text = _get_text(url)
     try:
         version = json.loads(text)["data"]["latestVersion"]
@@ -188,58 +190,124 @@ def _list_dataverse(server: str) -> list[RemoteFile]:
     # By content, not by name: Dataverse renames what it re-encodes (HAM10000_metadata.tab).
     by_md5 = {entry.get("md5"): entry for entry in listed}
     faults = []
-    for name, md5 in PINNED_MD5.items():
+    for name, md5 in pins.items():
         if md5 not in by_md5:
             others = [e.get("md5") for e in listed if _stem(e.get("filename", "")) == _stem(name)]
             now = f"is listed with MD5 {others[0]}" if others else "is not listed"
             faults.append(f"{name} {now}, wanted is MD5 {md5}")
     _raise_all(
         faults,
-        f"{server} no longer has {DOI} as this project knows it",
+        f"{server} no longer has {doi} as this project knows it",
         "Get the record's earlier version, put its files into a folder with a "
         f"{CHECKSUMS}, and name that folder as the source.",
     )
-    return [_dataverse_file(server, name, by_md5[md5]) for name, md5 in PINNED_MD5.items()]
+    tables = {table.file for table in described.tables}
+    return [
+        _dataverse_file(
+            server, RemoteFile(name, "", f"md5:{md5}", None), by_md5[md5], name in tables
+        )
+        for name, md5 in pins.items()
+    ]
 
 
-def _dataverse_file(server: str, name: str, entry: dict[str, int]) -> RemoteFile:
+def _dataverse_file(
+    server: str, file: RemoteFile, entry: dict[str, int], is_table: bool
+) -> RemoteFile:
     location = f"{server}/api/access/datafile/{entry['id']}"
     size = entry.get("filesize")
-    if name == METADATA:
+    if is_table:
         # Served by default is a tab-separated re-encoding. `filesize` is that one's, `md5` is the
         # original's.
         location += "?format=original"
         size = entry.get("originalFileSize")
-    return RemoteFile(name, location, f"md5:{PINNED_MD5[name]}", size)
+    return replace(file, location=location, size=size)
 
 
-def _list_web_folder(folder: str) -> list[RemoteFile]:
+def _list_web_folder(folder: str, described: Dataset) -> list[RemoteFile]:
     url = f"{folder}/{CHECKSUMS}"
+    remedy = _checksums_remedy(folder, described)
     try:
         text = _get_text(url)
     except DownloadError as error:
-        raise DownloadError(f"{error}\n{_checksums_remedy(folder)}") from error
+        raise DownloadError(f"{error}\n{remedy}") from error
     digests, faults = _read_checksums(text)
-    _raise_all(faults, f"{url} is not complete", _checksums_remedy(folder))
-    return [
-        RemoteFile(name, f"{folder}/{name}", f"sha256:{digests[name]}", None)
-        for name in FILES
-        if name in digests
-    ]
+    names = []
+    for pattern in (*described.needed, *described.optional):
+        found = _like(pattern, digests)
+        if not found and pattern in described.needed:
+            faults.append(f"{pattern} is not named in {CHECKSUMS}")
+        names += found
+    _raise_all(faults, f"{url} is not complete", remedy)
+    return [RemoteFile(name, f"{folder}/{name}", f"sha256:{digests[name]}", None) for name in names]
 
 
-def _list_local_folder(folder: Path) -> list[RemoteFile]:
-    checksums = folder / CHECKSUMS
-    if not checksums.is_file():
-        raise DownloadError(f"{checksums} does not exist. {_checksums_remedy(folder)}")
-    digests, faults = _read_checksums(checksums.read_text(errors="replace"))
-    wanted = [name for name in FILES if name in digests or name != SEGMENTATIONS]
-    faults += [f"{name} is not in the folder" for name in wanted if not (folder / name).is_file()]
-    _raise_all(faults, f"{folder} is not complete", _checksums_remedy(folder))
-    return [
-        RemoteFile(name, str(folder / name), f"sha256:{digests[name]}", _size(folder / name))
-        for name in wanted
-    ]
+def _list_local_folder(folder: Path, described: Dataset) -> list[RemoteFile]:
+    checksums, remedy = folder / CHECKSUMS, _checksums_remedy(folder, described)
+    if not folder.is_dir():
+        raise DownloadError(f"{folder} is no folder. {remedy}")
+    named: dict[str, str] | None = None
+    faults: list[str] = []
+    if checksums.is_file():
+        named, faults = _read_checksums(checksums.read_text(errors="replace"))
+    found: list[RemoteFile] = []
+    for pattern in (*described.needed, *described.optional):
+        needed = pattern in described.needed
+        places = matching(folder, pattern)
+        inner = [place for place in places if place.is_dir()]
+        found += [_local_folder(place, pattern) for place in inner]
+        names = sorted(
+            {place.name for place in places if place not in inner} | {*_like(pattern, named or {})}
+        )
+        if not inner and not names and needed:
+            names = [pattern]
+        for name in names:
+            digest = _named_digest(folder / name, named)
+            if digest is None and needed:
+                faults.append(f"{name} is not named in {CHECKSUMS}")
+            if not (folder / name).is_file():
+                faults.append(f"{name} is not in the folder")
+            elif digest is not None:
+                found.append(RemoteFile(name, str(folder / name), digest, _size(folder / name)))
+    _raise_all(faults, f"{folder} is not complete", remedy)
+    return found
+
+
+def _local_folder(folder: Path, pattern: str) -> RemoteFile:
+    """A folder of images, and what is in it now. Raises DownloadError for one without images."""
+    files = packable(folder)
+    if not files:
+        raise DownloadError(
+            f"{folder} holds no image ({', '.join(SUFFIXES)}): put the images there, or correct "
+            "the description of the data set"
+        )
+    digest = content_digest({name: pooch.file_hash(str(folder / name)) for name in files})
+    size = sum(_size(folder / name) for name in files)
+    return RemoteFile(packed(pattern), str(folder), digest, size)
+
+
+def content_digest(hashes: Mapping[str, str]) -> str:
+    """The digest of a folder, by the SHA-256 of each of its files."""
+    lines = [f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items())]
+    return (
+        f"{FOLDER}{hashlib.sha256(''.join(lines).encode('utf-8', 'surrogateescape')).hexdigest()}"
+    )
+
+
+def packable(folder: Path) -> list[str]:
+    """The images in a folder at any depth, as paths relative to it, in order."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name.lower().endswith(SUFFIXES))
+
+
+def _like(pattern: str, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def _named_digest(path: Path, named: dict[str, str] | None) -> str | None:
+    """The digest that a file is to have: that which is named, or, without a list, its own."""
+    if named is not None:
+        return f"sha256:{named[path.name]}" if path.name in named else None
+    return f"sha256:{pooch.file_hash(str(path))}" if path.is_file() else "sha256:"
 
 
 def _read_checksums(text: str) -> tuple[dict[str, str], list[str]]:
@@ -250,22 +318,16 @@ def _read_checksums(text: str) -> tuple[dict[str, str], list[str]]:
             digests[match[2]] = match[1].lower()
         else:
             strange.append(line)
-    faults = [
-        f"{name} is not named in {CHECKSUMS}"
-        for name in FILES
-        if name not in digests and name != SEGMENTATIONS
-    ]
     if strange:
-        faults.append(f"{len(strange)} lines are no SHA-256 and name, the first: {strange[0][:80]}")
-    return digests, faults
+        first = strange[0][:80]
+        return digests, [f"{len(strange)} lines are no SHA-256 and name, the first: {first}"]
+    return digests, []
 
 
-def _checksums_remedy(folder: Path | str) -> str:
-    return (
-        f"Put {', '.join(name for name in FILES if name != SEGMENTATIONS)} into {folder} "
-        f"(and {SEGMENTATIONS}, if wanted), run `sha256sum HAM10000_* > {CHECKSUMS}` there, "
-        "or name another source."
-    )
+def _checksums_remedy(folder: Path | str, described: Dataset) -> str:
+    masks = f" (and {', '.join(described.optional)}, if wanted)" if described.optional else ""
+    sums = f", run `sha256sum * > {CHECKSUMS}` there" if _is_url(str(folder)) else ""
+    return f"Put {', '.join(described.needed)} into {folder}{masks}{sums}, or name another source."
 
 
 def _raise_all(faults: list[str], summary: str, remedy: str) -> None:

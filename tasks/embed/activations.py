@@ -23,6 +23,7 @@ def embed(
     trunk: str,
     weights: Path,
     flips: bool,
+    suffixes: Sequence[str],
     report: Callable[[int], None],
 ) -> None:
     """Write `activations.npy`, float16 (n, 4 or 1, h, w, channels), into the folder `out`.
@@ -42,7 +43,7 @@ def embed(
     )
     for start in range(0, len(images), BATCH):
         some = images[start : start + BATCH]
-        decode(out, archive=archive, images=some, width=width, height=height)
+        decode(out, archive=archive, images=some, width=width, height=height, suffixes=suffixes)
         for flip, pixels in enumerate(flipped(np.load(out / "pixels.npy"), flips)):
             activations[start : start + BATCH, flip] = model.predict_on_batch(pixels)
         report(len(some))

@@ -8,13 +8,11 @@ no class. Areas and average precision need no threshold and are the same here an
 class without an image counts as 1 there in some of them and is undefined here.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.evaluate.metrics import METRICS, scores
 from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.ranking import ranking
@@ -84,14 +82,14 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
 
     Returns
     -------
-    `classes`: for each of CLASSES its number of `images` and `lesions`, and the `estimate` of each
+    `classes`: for each class its number of `images` and `lesions`, and the `estimate` of each
     of CLASS_METRICS, mean over runs; None where the fold has no image of the class.
     `averages`: of each of CLASS_METRICS, `macro` (the mean over the classes that the data set has;
     None where the fold lacks one) and `weighted` (by images; absent classes weigh nothing).
     """
     truth, of = predictions.truth, predictions.classes
     found = mean_over_runs(class_scores(truth, run, weights) for run in predictions.probabilities)
-    images = weights @ np.eye(len(CLASSES))[truth]
+    images = weights @ np.eye(len(predictions.codes))[truth]
     share = ratio(images, images.sum(axis=1, keepdims=True), np.nan)
     return {
         "classes": {
@@ -100,7 +98,7 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
                 "lesions": len(np.unique(predictions.lesions[truth == k])),
                 **{name: estimate(found[name][:, k]) for name in CLASS_METRICS},
             }
-            for k, dx in enumerate(CLASSES)
+            for k, dx in enumerate(predictions.codes)
         },
         "averages": {
             "macro": {name: estimate(found[name][:, of].mean(axis=1)) for name in CLASS_METRICS},
@@ -112,20 +110,18 @@ def summarise_classes(predictions: Predictions, weights: NDArray) -> dict[str, A
     }
 
 
-def majority(
-    truth: NDArray[np.int64], weights: NDArray, classes: Sequence[int] | None = None
-) -> dict[str, str | Estimate]:
+def majority(predictions: Predictions, weights: NDArray) -> dict[str, str | Estimate]:
     """What saying the fold's most frequent class of every image scores, to compare with.
 
-    truth: (n,) int, indices into CLASSES. weights: of `plain_and_resampled`. classes: as in
-    `scores`.
+    weights: of `plain_and_resampled`.
 
     Returns
     -------
     `dx`, the class, and the `estimate` of each of METRICS but the loss, which a certain mistake
     makes as large as the number format allows.
     """
-    most = np.bincount(truth, minlength=len(CLASSES)).argmax()
-    always = np.tile(np.eye(len(CLASSES))[most], (len(truth), 1))
-    found = scores(truth, always, weights, classes)
-    return {"dx": CLASSES[most], **{m: estimate(found[m]) for m in METRICS if m != "loss"}}
+    truth, codes = predictions.truth, predictions.codes
+    most = np.bincount(truth, minlength=len(codes)).argmax()
+    always = np.tile(np.eye(len(codes))[most], (len(truth), 1))
+    found = scores(truth, always, weights, predictions.classes)
+    return {"dx": codes[most], **{m: estimate(found[m]) for m in METRICS if m != "loss"}}

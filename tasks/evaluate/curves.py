@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from tasks.classes import CLASSES
 from tasks.evaluate.predictions import Predictions
 
 STEP = 0.02
@@ -13,7 +12,7 @@ STEP = 0.02
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
     """`actual` and `predicted`, a row for each run and image, as the confusion template counts."""
-    classes = np.array(CLASSES)
+    classes = np.array(predictions.codes)
     predicted = predictions.probabilities.argmax(axis=-1)
     actual = np.tile(predictions.truth, len(predicted))
     return pd.DataFrame({"actual": classes[actual], "predicted": classes[predicted.ravel()]})
@@ -27,7 +26,7 @@ def roc(predictions: Predictions) -> pd.DataFrame:
     within STEP of that mean, and its steps are steps. A class with no image has no curve.
     """
     curves = []
-    for number, dx in enumerate(CLASSES):
+    for number, dx in enumerate(predictions.codes):
         positive = predictions.truth == number
         if not positive.any() or positive.all():
             continue

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.evaluate.predictions import Predictions, malignancy
+from tasks.evaluate.predictions import MALIGNANT, Predictions, answer
 from tasks.evaluate.resample import interval
 
 THRESHOLDS = np.arange(1, 100) / 100
@@ -45,9 +45,11 @@ def decision_curve(predictions: Predictions, weights: NDArray) -> pd.DataFrame:
     -------
     A row for each threshold probability from .01 to .99: `threshold`, `model` (mean over runs), the
     ends `low` and `high` of its 95% interval, and what flagging every image (`all`) or no image
-    (`none`, always 0) comes to.
+    (`none`, always 0) comes to. No row where the data set does not say what is malignant.
     """
-    positive, score = malignancy(predictions)
+    if MALIGNANT not in predictions.questions:
+        return pd.DataFrame(columns=["threshold", "model", "low", "high", "all", "none"])
+    positive, score = answer(predictions, MALIGNANT)
     model = net_benefit(positive, score, THRESHOLDS, weights)
     every = net_benefit(positive, np.ones((1, len(positive))), THRESHOLDS, weights[:1])
     ends = [interval(column) for column in model[1:].T]

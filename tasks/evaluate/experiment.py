@@ -1,6 +1,8 @@
 """All that is computed from the predictions of an experiment, as a cached task."""
 
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,17 @@ CHOOSING = ("loss", "balanced_accuracy")
 
 
 @cached("score")
-def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int) -> None:
+def score_experiment(
+    out: Path,
+    *,
+    predictions: Path,
+    resamples: int,
+    seed: int,
+    questions: Mapping[str, Sequence[str]],
+) -> None:
     """Every number of the test fold, from the stored predictions alone.
+
+    questions: the classes that are a yes to each that the data set asks.
 
     `details.json`: METRICS and the number of `runs`, and of `parts` by cross-validation; then what
     `tasks.evaluate` has a module for: `classes`, `averages`, `majority`, `calibration`,
@@ -61,22 +72,25 @@ def score_experiment(out: Path, *, predictions: Path, resamples: int, seed: int)
     """
     # More threads than one do not pay on matrices of this size, and wait for each other.
     with threadpool_limits(1):
-        _score(out, predictions, resamples, seed)
+        _score(out, predictions, resamples, seed, questions)
 
 
-def _score(out: Path, predictions: Path, resamples: int, seed: int) -> None:
-    test, validation = (read_predictions(predictions, fold) for fold in (TEST, VALIDATION))
+def _score(
+    out: Path, predictions: Path, resamples: int, seed: int, questions: Mapping[str, Sequence[str]]
+) -> None:
+    read = partial(read_predictions, predictions, questions=questions)
+    test, validation = read(TEST), read(VALIDATION)
     weights = plain_and_resampled(test.lesions, resamples, seed)
     content: dict[str, Any] = {
         **_judged(validation, test, weights, resamples, seed),
         "runs": len(test.probabilities),
         **({} if test.parts is None else {"parts": len(np.unique(test.parts))}),
         **summarise_classes(test, weights),
-        "majority": majority(test.truth, weights, test.classes),
+        "majority": majority(test, weights),
         "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
     }
     if asked_without(predictions):
-        held, less = (read_predictions(predictions, fold, WITHHELD) for fold in (VALIDATION, TEST))
+        held, less = read(VALIDATION, WITHHELD), read(TEST, WITHHELD)
         content[WITHHELD] = _judged(held, less, weights, resamples, seed)
     write_json(out / "details.json", content)
     write_json(out / "metrics.json", compared(content))

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluate.classes import decisions
-from tasks.evaluate.predictions import Predictions, malignancy, melanoma
+from tasks.evaluate.predictions import MALIGNANT, MELANOMA, Predictions, answer
 from tasks.evaluate.resample import Estimate, estimate, in_blocks, mean_over_runs
 
 SENSITIVITY = 0.95
+
+SHORT = {MELANOMA: "mel"}
+"""What metrics call a question, where not by its name."""
 
 DIGITS = 6
 """Significant digits of a stored threshold: an overconfident network has thresholds near zero."""
@@ -43,27 +46,26 @@ def threshold(positive: NDArray[np.bool_], score: NDArray, sensitivity: float) -
 def operating_points(
     validation: Predictions, test: Predictions, weights: NDArray
 ) -> dict[str, dict[str, Any]]:
-    """Melanoma against the rest, and malignant against benign, at SENSITIVITY on validation.
+    """Each question of the data set, MALIGNANT last, at SENSITIVITY on validation.
 
     weights: of `plain_and_resampled`, for the test fold.
 
     Returns
     -------
-    For `mel` and `malignant`: the `target`; `thresholds`, one a model as `Predictions.models` has
-    them, None where validation has no positive; and the `estimate` of `sensitivity`, `specificity`
-    and `precision` on test, as `decisions` defines them, mean over runs. Intervals take thresholds
-    as given.
+    For each question, by its name in SHORT if there: the `target`; `thresholds`, one a model as
+    `Predictions.models` has them, None where validation has no positive; and the `estimate` of
+    `sensitivity`, `specificity` and `precision` on test, as `decisions` defines them, mean over
+    runs. Intervals take thresholds as given.
     """
-    questions = {"mel": melanoma, "malignant": malignancy}
     found = {}
-    for name, question in questions.items():
-        positive, score = question(validation)
+    for question in sorted(test.questions, key=lambda name: name == MALIGNANT):
+        positive, score = answer(validation, question)
         thresholds = [
             threshold(positive[inside], score[run, inside], SENSITIVITY)
             for run, inside in validation.models()
         ]
-        positive, score = question(test)
-        found[name] = {
+        positive, score = answer(test, question)
+        found[SHORT.get(question, question)] = {
             "target": SENSITIVITY,
             "thresholds": [None if math.isnan(t) else t for t in thresholds],
             **at_thresholds(positive, score, test.of_models(thresholds), weights),

@@ -1,7 +1,7 @@
 """Stored predictions (tasks.infer.record), read."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -10,12 +10,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.errors import UserError
-from tasks.infer.record import CLINICAL, GIVEN, METADATA, PART
+from tasks.infer.record import CLINICAL, GIVEN, METADATA, PART, classes_in
 
-MALIGNANT: tuple[str, ...] = ("akiec", "bcc", "mel")
-"""The classes that count as malignant, as in the literature on HAM10000; akiec is a precursor."""
+MALIGNANT, MELANOMA = "malignant", "melanoma"
+"""Questions that more is computed of than operating points."""
 
 ENSEMBLE = "ensemble"
 """What metrics say of `Predictions.together`, by this name."""
@@ -25,17 +24,21 @@ ENSEMBLE = "ensemble"
 class Predictions:
     """The predictions of an experiment on one fold, by cross-validation of that of every part.
 
-    truth: int64 (n,), class indices. probabilities: float32 (runs, n, 7). lesions and images:
-    str (n,), the ids. classes: the indices of the classes that the data set has. parts: int64
+    truth: int64 (n,), class indices. probabilities: float32 (runs, n, k). lesions and images:
+    str (n,), the ids. codes: of the k classes. classes: their indices, of those that the data set
+    has. parts: int64
     (n,), of the split, each of which has models of its own; None where there is but one.
+    questions: the codes that are a yes to each question that the data set asks (tasks.sets).
     """
 
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     lesions: NDArray[np.str_]
     images: NDArray[np.str_]
-    classes: tuple[int, ...] = tuple(range(len(CLASSES)))
+    codes: tuple[str, ...]
+    classes: tuple[int, ...]
     parts: NDArray[np.int64] | None = None
+    questions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def models(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         """For each model, run by run and part by part, its run and which images are its, (n,)."""
@@ -57,13 +60,13 @@ class Predictions:
 
     def part(self, inside: NDArray[np.bool_]) -> "Predictions":
         """Those of some images: inside, (n,)."""
-        return Predictions(
-            self.truth[inside],
-            self.probabilities[:, inside],
-            self.lesions[inside],
-            self.images[inside],
-            self.classes,
-            None if self.parts is None else self.parts[inside],
+        return replace(
+            self,
+            truth=self.truth[inside],
+            probabilities=self.probabilities[:, inside],
+            lesions=self.lesions[inside],
+            images=self.images[inside],
+            parts=None if self.parts is None else self.parts[inside],
         )
 
 
@@ -83,46 +86,48 @@ def check_same_images(who: str, one: Predictions, other: Predictions) -> None:
 
 
 def mean_of_runs(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each image, (n, 7), or of one, (7,). probabilities: (runs, n, 7) or (runs, 7)."""
+    """Of each image, (n, k), or of one, (k,). probabilities: (runs, n, k) or (runs, k)."""
     return probabilities.mean(axis=0)
 
 
-def melanoma(predictions: Predictions) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether each image shows a melanoma, (n,), and its probability by each run, (runs, n)."""
-    return _any_of(("mel",), predictions)
-
-
-def malignancy(predictions: Predictions) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether each image is MALIGNANT, (n,), and its probability by each run, (runs, n)."""
-    return _any_of(MALIGNANT, predictions)
-
-
-def _any_of(
-    names: tuple[str, ...], predictions: Predictions
+def answer(
+    predictions: Predictions, question: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    classes = [CLASSES.index(dx) for dx in names]
+    """Whether a question's answer is yes of each image, (n,), and its probability by each run,
+    (runs, n): that of the classes which are a yes, together.
+    """
+    classes = [predictions.codes.index(code) for code in predictions.questions[question]]
     probability = predictions.probabilities[:, :, classes].sum(axis=-1, dtype=np.float64)
     return np.isin(predictions.truth, classes), probability
 
 
-def read_predictions(path: Path | IO[bytes], fold: str, clinical: str = GIVEN) -> Predictions:
+def read_predictions(
+    path: Path | IO[bytes],
+    fold: str,
+    clinical: str = GIVEN,
+    questions: Mapping[str, Sequence[str]] | None = None,
+) -> Predictions:
     """Read the rows of one fold of `predictions/<experiment>.parquet`.
 
     clinical: GIVEN, or WITHHELD for what a model that takes clinical columns says without them.
+    questions: of the data set, where they matter.
 
     The data set has the classes of both folds: `tasks.split` refuses one that a fold would lack.
     """
     table = pd.read_parquet(path)
+    codes = classes_in(table.columns)
     known = table["dx"].astype("category").cat.categories
     runs = _runs(table, fold, clinical)
     first = runs[0]
     return Predictions(
-        truth=first["dx"].astype(str).map(CLASSES.index).to_numpy(np.int64),
-        probabilities=np.stack([run[list(CLASSES)].to_numpy(np.float32) for run in runs]),
+        truth=first["dx"].astype(str).map(codes.index).to_numpy(np.int64),
+        probabilities=np.stack([run[list(codes)].to_numpy(np.float32) for run in runs]),
         lesions=first["lesion_id"].astype(str).to_numpy(np.str_),
         images=first["image_id"].astype(str).to_numpy(np.str_),
-        classes=tuple(number for number, dx in enumerate(CLASSES) if dx in known),
+        codes=codes,
+        classes=tuple(number for number, dx in enumerate(codes) if dx in known),
         parts=first[PART].to_numpy(np.int64) if PART in first else None,
+        questions=questions or {},
     )
 
 

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.evaluate.metrics import confusion_scores
-from tasks.evaluate.predictions import Predictions, malignancy, melanoma
+from tasks.evaluate.predictions import MALIGNANT, MELANOMA, Predictions, answer
 from tasks.evaluate.ranking import roc_auc
 from tasks.evaluate.resample import Scores, estimate, in_blocks, mean_over_runs, ratio
 
@@ -62,7 +61,8 @@ def summarise_slices(
 
     Returns
     -------
-    For each of `slice_columns` and each slice that occurs, by name: `images`, `lesions`, and the
+    For each of `slice_columns` that cuts the fold in two or more, and each slice that occurs, by
+    name: `images`, `lesions`, and the
     `estimate` of `accuracy`, `f1_weighted`, `roc_auc_malignant` and `sensitivity_mel` (see
     `_slice_scores`), mean over runs; None where MIN_LESIONS or MIN_SIDE is not reached.
     """
@@ -73,21 +73,21 @@ def summarise_slices(
             for inside in [(column == value).to_numpy()]
         }
         for name, column in slice_columns(metadata).items()
+        if column.nunique() > 1  # the whole has its numbers, and a data set may lack a column
     }
 
 
 def _summarise_slice(part: Predictions, weights: NDArray) -> dict[str, Any]:
-    mel, malignant = melanoma(part)[0], malignancy(part)[0]
-    lesions, mel_lesions, malignant_lesions, benign_lesions = (
-        len(np.unique(part.lesions[which]))
-        for which in (np.ones_like(mel), mel, malignant, ~malignant)
-    )
-    enough = {
-        "accuracy": True,
-        "f1_weighted": True,
-        "roc_auc_malignant": min(malignant_lesions, benign_lesions) >= MIN_SIDE,
-        "sensitivity_mel": mel_lesions >= MIN_SIDE,
-    }
+    def count(which: NDArray[np.bool_]) -> int:
+        return len(np.unique(part.lesions[which]))
+
+    lesions = len(np.unique(part.lesions))
+    enough = {"accuracy": True, "f1_weighted": True}
+    if MALIGNANT in part.questions:
+        malignant = answer(part, MALIGNANT)[0]
+        enough["roc_auc_malignant"] = min(count(malignant), count(~malignant)) >= MIN_SIDE
+    if MELANOMA in part.questions:
+        enough["sensitivity_mel"] = count(answer(part, MELANOMA)[0]) >= MIN_SIDE
     found = dict.fromkeys(enough, np.full(len(weights), np.nan))
     if lesions >= MIN_LESIONS:
         every = _slice_scores(part, weights)
@@ -105,19 +105,22 @@ def _slice_scores(part: Predictions, weights: NDArray) -> Scores:
     `accuracy` and `f1_weighted` as in `tasks.evaluate.metrics.scores`; `roc_auc_malignant`, the
     area under the ROC curve of malignant against benign by the sum of the malignant classes'
     probabilities; `sensitivity_mel`, the share of melanomas for which melanoma is most probable.
+    The latter two are of sets only that ask these questions.
     """
-    mel = part.truth == CLASSES.index("mel")
-    malignant, probability = malignancy(part)
+    mel = [part.codes.index(code) for code in part.questions.get(MELANOMA, ())]
+    is_mel = np.isin(part.truth, mel)
+    if MALIGNANT in part.questions:
+        malignant, probability = answer(part, MALIGNANT)
     predicted = part.probabilities.argmax(axis=-1)
 
     def score(run: int, block: NDArray[np.float64]) -> Scores:
-        found = confusion_scores(part.truth, predicted[run], len(CLASSES), block, part.classes)
-        seen = mel & (predicted[run] == CLASSES.index("mel"))
-        return {
-            "accuracy": found["accuracy"],
-            "f1_weighted": found["f1_weighted"],
-            "roc_auc_malignant": roc_auc(malignant, probability[run], block),
-            "sensitivity_mel": ratio(block @ seen, block @ mel, np.nan),
-        }
+        found = confusion_scores(part.truth, predicted[run], len(part.codes), block, part.classes)
+        scores = {"accuracy": found["accuracy"], "f1_weighted": found["f1_weighted"]}
+        if MALIGNANT in part.questions:
+            scores["roc_auc_malignant"] = roc_auc(malignant, probability[run], block)
+        if mel:
+            seen = is_mel & np.isin(predicted[run], mel)
+            scores["sensitivity_mel"] = ratio(block @ seen, block @ is_mel, np.nan)
+        return scores
 
     return mean_over_runs(in_blocks(partial(score, run), weights) for run in range(len(predicted)))

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.evaluate.resample import estimate, plain_and_resampled
 
 MEASURES = (
@@ -75,12 +74,14 @@ def summarise(
     runs: Sequence[pd.DataFrame],
     truth: NDArray[np.int64],
     lesions: NDArray[np.str_],
+    classes: Sequence[str],
     **bootstrap: int,
 ) -> dict[str, Any]:
     """Means of MEASURES with 95% intervals by bootstrap over lesions, overall and by true class.
 
     runs: what `measure` returns, one a run, of the same images; truth: class indices (n,);
-    lesions: ids (n,); bootstrap: `resamples` and `seed` of `lesion_weights`.
+    lesions: ids (n,); classes: of the data set, in order; bootstrap: `resamples` and `seed` of
+    `lesion_weights`.
 
     A mean is over the runs' means; each of those over the images whose map is not empty. `empty`
     counts maps, of all runs.
@@ -89,7 +90,7 @@ def summarise(
     values = np.stack([run[list(MEASURES)].to_numpy() for run in runs])
     of_classes = {
         name: part(values, lesions, weights, truth == label)
-        for label, name in enumerate(CLASSES)
+        for label, name in enumerate(classes)
         if (truth == label).any()
     }
     everything = part(values, lesions, weights, np.ones(len(truth), bool))

@@ -38,7 +38,7 @@ class Gallery:
     ) -> list[Path]:
         """Write a PNG of each image and return their paths.
 
-        pixels (n, height, width, 3), clinical (n, 3) and probabilities (n, runs, 7) of `sources`.
+        pixels (n, height, width, 3), clinical (n, 3) and probabilities (n, runs, k) of `sources`.
         """
         classes = probabilities.mean(axis=1).argmax(axis=1)
         each = [strength(maps(pixels, clinical, classes)) for maps in self.explainers]

@@ -23,13 +23,14 @@ def explain(
     sources: Sequence[Source],
     clinical: NDArray[np.int64],
     masks: Path | None,
+    mask_name: str,
     pictures: Path | None,
     report: Callable[[Any], None],
 ) -> None:
     """Explain what each model predicts of each image: its most probable class, no other.
 
     models: one a seed; clinical: codes (n, 3) of the images; masks: the archive of their lesions'
-    masks (tasks.explain.masks); pictures: a folder to draw into.
+    masks (tasks.explain.masks), each called mask_name; pictures: a folder to draw into.
 
     Reports, of each batch, a table a model: `tasks.explain.energy.measure` at the size that the
     models see, without masks an empty one. Raises UserError as `Masks` and `load_all` do, and where
@@ -39,7 +40,7 @@ def explain(
     width, height = size_of(loaded[0])
     explainers = [explainer(model) for model in loaded]
     gallery = Gallery(pictures, loaded) if pictures else None
-    found = Masks(masks, width, height) if masks else None
+    found = Masks(masks, width, height, mask_name) if masks else None
     for start in range(0, len(sources), BATCH):
         batch, codes = sources[start : start + BATCH], clinical[start : start + BATCH]
         pixels = np.stack([pixels_of(source, width, height) for source in batch])

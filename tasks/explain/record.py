@@ -1,6 +1,6 @@
 """The images of a data set, in the record as `download` leaves it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,14 @@ import pandas as pd
 from tasks.classes import TEST
 from tasks.errors import UserError
 from tasks.folds import read_split
-from tasks.predict.images import Source, members
-from tasks.preprocess.check import IMAGE_ARCHIVES, METADATA, read_metadata
+from tasks.predict.images import Source
+from tasks.preprocess.check import image_names, image_places, is_folder, read_metadata
+from tasks.sets.dataset import Dataset
 
 
-def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFrame, list[Source]]:
+def test_images(
+    record: Path, described: Dataset, split: Path, limit: int | None
+) -> tuple[pd.DataFrame, list[Source]]:
     """Rows of the test fold, with the metadata's clinical columns, and the image of each.
 
     record: a folder that holds the archives and the metadata; split: `data/splits/<name>.csv`;
@@ -28,16 +31,20 @@ def test_images(record: Path, split: Path, limit: int | None) -> tuple[pd.DataFr
     if limit is not None and limit < len(rows):
         rows = rows.iloc[np.linspace(0, len(rows) - 1, limit).astype(int)]
     columns = ["image_id", "age", "sex", "localization"]
-    rows = rows.merge(read_metadata(record / METADATA)[0][columns], on="image_id", how="left")
-    return rows, image_sources(record, rows["image_id"].tolist())
+    rows = rows.merge(read_metadata(record, described)[0][columns], on="image_id", how="left")
+    return rows, image_sources(record, described, rows["image_id"].tolist())
 
 
-def image_sources(record: Path, images: Sequence[str]) -> list[Source]:
-    """Where in the archives of the folder `record` each image is. Raises UserError for one that
-    is not.
-    """
-    archives = sorted(record.glob(IMAGE_ARCHIVES))
-    found = {source.stem: source for archive in archives for source in members(archive)}
+def image_sources(record: Path, described: Dataset, images: Sequence[str]) -> list[Source]:
+    """Where in the folder `record` each image is. Raises UserError for one that is not."""
+    found = {source.stem: source for source in every_image(record, described)}
     if missing := [image for image in images if image not in found]:
         raise UserError(f"{record} has no image {missing[0]}, and lacks {len(missing)} in all")
     return [found[image] for image in images]
+
+
+def every_image(record: Path, described: Dataset) -> Iterator[Source]:
+    """The images of a data set, in archives or a folder."""
+    for place in image_places(record, described):
+        for name in image_names(place, described.images.suffixes):
+            yield Source(place / name) if is_folder(place) else Source(place, name)

@@ -9,13 +9,16 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from tasks.classes import CLASS_NAMES
-from tasks.clinical import AGE_BAND, OLDEST, SEXES, SITES
+from tasks.coding import AGE_BAND, OLDEST, Coding
 from tasks.evaluate.predictions import ENSEMBLE
 from tasks.report.tables import METRIC_NAMES, interval
 from tasks.sections import DATAVERSE, SYNTHETIC
+from tasks.sets.dataset import Dataset
+from tasks.sets.handed_on import HandedOn
 
 TEMPLATE = Path(__file__).with_suffix(".md")
+HAM10000 = "HAM10000"
+"""The title of the set of which the card says more than its description does."""
 
 
 def card(
@@ -24,6 +27,9 @@ def card(
     facts: Mapping[str, Any],
     metrics: Mapping[str, Any],
     *,
+    coding: Coding,
+    described: HandedOn,
+    dataset: Dataset | None,
     runs: int,
     sha256: str,
     source: str | None,
@@ -32,8 +38,10 @@ def card(
 
     setup: the experiment's `model`, `input`, `sampling` and `split`; facts: what
     `tasks.export.onnx.export` reports; metrics: of `metrics/details/<experiment>.json`, or empty;
-    runs: how many models the file averages; sha256: of the file; source: `download.source` of the
-    lesions that they saw, None where nobody knows any more.
+    coding: of the models; described: what `preprocess` says of the data set; dataset: its whole
+    description, None where there is none any more; runs: how many models the file averages; sha256:
+    of the file; source: `download.source` of the lesions that they saw, None where nobody knows any
+    more.
     """
     template = Environment(undefined=StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -50,12 +58,14 @@ def card(
         sha256=sha256,
         made_up=source == SYNTHETIC,
         published=source == DATAVERSE,
-        unknown=source is None,
-        classes=CLASS_NAMES,
+        title=described.title,
+        dataset=None if source is None else dataset,
+        ham10000=described.title == HAM10000,
+        classes=described.names,
         band=AGE_BAND,
         oldest=OLDEST,
-        sexes=numbered(SEXES),
-        sites=numbered(SITES),
+        sexes=numbered(coding.sexes),
+        sites=numbered(coding.sites),
         **facts,
     )
     return text + "\n"
@@ -63,4 +73,4 @@ def card(
 
 def numbered(names: tuple[str, ...]) -> str:
     """The codes of a clinical column: 1 female, 2 male."""
-    return ", ".join(f"{code} {name}" for code, name in enumerate(names) if code)
+    return ", ".join(f"{code} {name}" for code, name in enumerate(names, start=1))

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from tasks.cache import whole
-from tasks.classes import CLASSES
-from tasks.clinical import LEVELS
+from tasks.coding import CLINICAL
 from tasks.errors import UserError
 from tasks.predict.models import ask, ask_all, load_all, size_of
+from tasks.predict.saved import coding_of
 from tasks.train.archive import takes_clinical
 
 TOLERANCE = 1e-5
@@ -24,7 +24,8 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
     """Write one ONNX file that takes what the models take and gives the mean of what they say.
 
     Inputs `image`, uint8 (n, height, width, 3), and `clinical`, int64 (n, 3), where the models take
-    it; output OUTPUT, float32 (n, 7), whose order stands in the file's metadata under `classes`.
+    it; output OUTPUT, float32 (n, k), whose order stands in the file's metadata under `classes`, as
+    the words of the clinical columns under `sexes` and `sites`, where there are some.
 
     Reports `width`, `height`, whether there is the input `clinical`, and the largest `difference`
     on so many images of noise as are `checked`. Raises UserError when that is above TOLERANCE, and
@@ -40,11 +41,12 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
             "'.[onnx]'` in the project's folder"
         ) from None
     loaded = load_all(models)
+    coding = coding_of(models)
     width, height = size_of(loaded[0])
     clinical = takes_clinical(loaded[0])
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (CHECKED, height, width, 3), np.uint8)
-    codes = random.integers(0, LEVELS, (CHECKED, len(LEVELS)), np.int64)
+    codes = random.integers(0, coding.levels, (CHECKED, len(CLINICAL)), np.int64)
     expected = ask_all(models, loaded, images, codes).mean(axis=1)
 
     joined = mean_of(loaded)
@@ -53,7 +55,8 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
         joined.export(beside, format="onnx", verbose=False)
         written = onnx.load(beside)
         rename_output(written.graph)
-        onnx.helper.set_model_props(written, {"classes": json.dumps(CLASSES)})
+        words = {name: json.dumps(found) for name, found in coding._asdict().items() if found}
+        onnx.helper.set_model_props(written, words)
         onnx.checker.check_model(written, full_check=True)
         onnx.save(written, beside)
         session = onnxruntime.InferenceSession(beside, providers=["CPUExecutionProvider"])

@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES, TEST, VALIDATION
+from tasks.classes import TEST, VALIDATION
+from tasks.coding import Coding, saved_coding
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_fold, read_split
 from tasks.infer.record import (
     CLINICAL,
     GIVEN,
     METADATA,
+    OF_IMAGE,
     PART,
     WITHHELD,
     described,
     write_predictions,
 )
-from tasks.train.archive import read_classes, takes_clinical
+from tasks.train.archive import takes_clinical
 from tasks.train.transfer import after_trunk
 
 BATCH = 512
@@ -40,43 +42,45 @@ def infer(
 
     models: one a seed, in order of seed: of each run, one for each part of the split. Columns:
     `image_id`, `lesion_id`, `fold`, `seed` (the run), `dx` and METADATA (text is categorical), and
-    the probability of each class of CLASSES, float32. A model that takes clinical columns is also
-    asked without them; a column CLINICAL tells the two apart. A column PART has the part of the
-    split, where there are several.
+    the probability of each class, float32, in the order saved with the models. A model that takes
+    clinical columns is also asked without them; a column CLINICAL tells the two apart. A column
+    PART has the part of the split, where there are several.
 
-    Raises UserError when a model was saved with another order of classes.
+    Raises UserError when a model was saved with other classes than the first, or than the split.
     """
+    coding = saved_coding(models[0])
+    classes = list(coding.classes)
     parts = count_parts(read_split(split))
     tables = []
     for part in range(parts):
-        pixels, clinical, rows = held_back(images, table, split, part)
+        pixels, clinical, rows = held_back(images, table, split, part, coding)
         if parts > 1:
             rows[PART] = np.int8(part)
         for run, path in enumerate(models[part::parts]):
-            if (classes := read_classes(path)) != CLASSES:
-                raise UserError(f"{path} was saved for the classes {classes}: train anew")
+            if (others := saved_coding(path)) != coding:
+                raise UserError(f"{path} was saved for {others}, others for {coding}: train anew")
             model = keras.saving.load_model(path, compile=False)
             asked = {GIVEN: clinical, WITHHELD: np.zeros_like(clinical)}
             for name, codes in asked.items() if takes_clinical(model) else [("", clinical)]:
                 probabilities = predict_stored(model, pixels, codes)
-                numbers = pd.DataFrame(probabilities.astype(np.float32), columns=list(CLASSES))
+                numbers = pd.DataFrame(probabilities.astype(np.float32), columns=classes)
                 said = rows.assign(seed=np.int16(run), **({CLINICAL: name} if name else {}))
                 tables.append(pd.concat([said, numbers], axis="columns"))
             report(run)
     predictions = pd.concat(tables, ignore_index=True)
     more = [name for name in (CLINICAL, PART) if name in predictions]
-    columns = ["image_id", "lesion_id", "fold", "seed", "dx", *METADATA, *more, *CLASSES]
+    columns = [*OF_IMAGE, *METADATA, *more, *classes]
     write_predictions(out / "predictions.parquet", predictions[columns])
 
 
 def held_back(
-    images: Path, table: Path, split: Path, part: int
+    images: Path, table: Path, split: Path, part: int, coding: Coding
 ) -> tuple[NDArray[Any], NDArray[np.int64], pd.DataFrame]:
     """Return the images, clinical codes and `described` rows of the validation and the test fold.
 
     Arguments as of tasks.folds.read_fold.
     """
-    folds = [read_fold(images, table, split, fold, part) for fold in (VALIDATION, TEST)]
+    folds = [read_fold(images, table, split, fold, part, coding) for fold in (VALIDATION, TEST)]
     rows = pd.concat([fold.rows for fold in folds], ignore_index=True)
     return (
         np.concatenate([fold.images for fold in folds]),
@@ -88,7 +92,7 @@ def held_back(
 def predict_stored(
     model: keras.Model, images: NDArray[Any], clinical: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Probabilities (n, 7) of stored images.
+    """Probabilities (n, k) of stored images.
 
     images: pixels, uint8 (n, height, width, 3), or activations of each flip, float16
     (n, flips, h, w, channels), from which on the model is then applied.

@@ -1,11 +1,10 @@
 """The file of predictions of an experiment: the record that every number is computed from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from tasks.classes import CLASSES
 
 METADATA = ("dx_type", "age", "sex", "localization", "lesion_images")
 """What predictions say of an image beside its diagnosis: `described`."""
@@ -16,6 +15,16 @@ GIVEN, WITHHELD = "given", "withheld"
 
 PART = "part"
 """The column of predictions by cross-validation that says of which part of the split a model is."""
+
+
+OF_IMAGE = ("image_id", "lesion_id", "fold", "seed", "dx")
+"""The first columns of predictions; those after all that is named here are the classes."""
+
+
+def classes_in(columns: Iterable[str]) -> tuple[str, ...]:
+    """The classes of predictions, in their order, by the names of the columns."""
+    known = {*OF_IMAGE, *METADATA, CLINICAL, PART}
+    return tuple(name for name in columns if name not in known)
 
 
 def described(rows: pd.DataFrame, table: Path, split: Path) -> pd.DataFrame:
@@ -41,13 +50,14 @@ def write_predictions(path: Path, predictions: pd.DataFrame) -> None:
     better by place (first bytes, second bytes, ...). They stay float32: in float16 the small ones
     become zero, and networks that are too sure of themselves then rank by nothing.
     """
-    names = [name for name in predictions if name not in CLASSES]
+    classes = classes_in(predictions.columns)
+    names = [name for name in predictions if name not in classes]
     text: list[str] = list(predictions.select_dtypes("str"))
     predictions.astype(dict.fromkeys(text, "category")).to_parquet(
         path,
         index=False,
         use_dictionary=names,
-        use_byte_stream_split=list(CLASSES),
+        use_byte_stream_split=list(classes),
         compression="zstd",
         compression_level=19,
     )

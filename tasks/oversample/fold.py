@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.cache import cached
 from tasks.classes import TRAIN
+from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.folds import read_fold
 from tasks.oversample.variant import write_variant
@@ -19,6 +20,7 @@ def oversample_fold(
     table: Path,
     split: Path,
     part: int,
+    coding: Coding,
     sampler: str,
     settings: dict[str, Any],
 ) -> None:
@@ -31,7 +33,7 @@ def oversample_fold(
     """
     module, function = sampler.split(":")
     sample = getattr(importlib.import_module(module), function)
-    fold = read_fold(images, table, split, TRAIN, part)
+    fold = read_fold(images, table, split, TRAIN, part, coding)
     try:
         added = sample(fold.images, fold.labels, fold.clinical, **settings)
     except UserError as error:

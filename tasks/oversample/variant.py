@@ -22,7 +22,7 @@ class Added:
     rows: int64 (r,), positions in the training fold of images to repeat.
     images: (m, ...), synthetic images, and labels: int64 (m,), their classes.
     clinical: int64 (m, 3), their clinical codes; without rows where the sampler makes none.
-    class_weights: float64 (7,), the weight of each class in the loss, or empty: all alike.
+    class_weights: float64 (k,), the weight of each class in the loss, or empty: all alike.
     transform: keywords of Keras' ImageDataGenerator, applied to each batch anew, or empty.
     """
 

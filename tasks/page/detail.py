@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from tasks.classes import CLASS_NAMES, CLASSES
 from tasks.errors import UserError
+from tasks.evaluate.operating import SHORT
 from tasks.evaluate.predictions import ENSEMBLE
 from tasks.infer.record import WITHHELD
 from tasks.page import figures
 from tasks.page.svg import drawn
 from tasks.report.tables import METRIC_NAMES, interval, number
+from tasks.sets.handed_on import HandedOn
 
 OF_CLASS = {
     "sensitivity": "sensitivity",
@@ -38,7 +39,6 @@ SLICES = {
     "images_of_lesion": "images of the lesion",
 }
 CALIBRATION = {"brier": "Brier score", "loss": "log loss", "ece": "calibration error (ECE)"}
-POINTS = {"mel": "melanoma", "malignant": "malignant (mel, bcc, akiec)"}
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,20 @@ class Detail:
 
 
 def detail(
-    name: str, setup: Mapping[str, Any], metrics: Mapping[str, Any], plots: Path, key: str
+    name: str,
+    setup: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    plots: Path,
+    key: str,
+    described: HandedOn,
 ) -> Detail:
     """All that is known of one experiment.
 
     setup: its line of params.yaml; metrics: of `metrics/details/<name>.json`; plots: the folder
-    `plots`; key: letters and digits that the page knows its figures by.
+    `plots`; key: letters and digits that the page knows its figures by; described: the data set.
     """
     text = ", ".join(f"{what} {value}" for what, value in setup.items())
-    return Detail(name, text, drawings(name, metrics, plots, key), tables(metrics))
+    return Detail(name, text, drawings(name, metrics, plots, key), tables(metrics, described))
 
 
 def needed(path: Path) -> Path:
@@ -86,12 +91,11 @@ def drawings(
     kinds = ("history", "confusion", "calibration", "decision")
     of = {kind: pd.read_csv(needed(plots / kind / f"{name}.csv")) for kind in kinds}
     last = of["history"].groupby("seed").tail(1).mean(numeric_only=True)
-    found = {dx: metrics["classes"][dx]["sensitivity"]["mean"] for dx in CLASSES}
+    found = {dx: of_dx["sensitivity"]["mean"] for dx, of_dx in metrics["classes"].items()}
     right = ", ".join(f"{dx} {number(share)}" for dx, share in found.items())
     before, after = (
         number(metrics["calibration"][when]["ece"]["mean"]) for when in ("before", "after")
     )
-    tenth = of["decision"].iloc[(of["decision"]["threshold"] - 0.1).abs().argmin()]
     made = [
         (
             "Training",
@@ -102,7 +106,7 @@ def drawings(
         ),
         (
             "Confusion matrix, test fold, all runs",
-            figures.confusion(of["confusion"]),
+            figures.confusion(of["confusion"], list(metrics["classes"])),
             f"The share of each class that is recognised: {right}.",
         ),
         (
@@ -111,25 +115,29 @@ def drawings(
             f"Expected calibration error {before} before temperature scaling, "
             f"{after} after it. On the dashed line, what is said is what happens.",
         ),
-        (
-            "Decision curve: malignant against benign",
-            figures.decision(of["decision"]),
-            f"At a threshold of .1 the net benefit is {number(tenth['model'])} by the model, "
-            f"{number(tenth['all'])} where all are called malignant.",
-        ),
     ]
+    if len(of["decision"]):  # the set says what is malignant
+        tenth = of["decision"].iloc[(of["decision"]["threshold"] - 0.1).abs().argmin()]
+        made.append(
+            (
+                "Decision curve: malignant against benign",
+                figures.decision(of["decision"]),
+                f"At a threshold of .1 the net benefit is {number(tenth['model'])} by the model, "
+                f"{number(tenth['all'])} where all are called malignant.",
+            )
+        )
     return [
         (caption, drawn(figure, f"{key}f{place}", f"{caption}: {name}", description))
         for place, (caption, figure, description) in enumerate(made)
     ]
 
 
-def tables(metrics: Mapping[str, Any]) -> list[Table]:
+def tables(metrics: Mapping[str, Any], described: HandedOn) -> list[Table]:
     """Scores, classes, operating points, calibration and slices."""
     return [
         scores(metrics),
-        classes(metrics),
-        points(metrics),
+        classes(metrics, described.names),
+        *([points(metrics, described.questions)] if described.questions else []),
         calibration(metrics),
         *slices(metrics["slices"]),
     ]
@@ -149,10 +157,10 @@ def scores(metrics: Mapping[str, Any]) -> Table:
     return Table(caption, ["", *sides], rows)
 
 
-def classes(metrics: Mapping[str, Any]) -> Table:
+def classes(metrics: Mapping[str, Any], names: Mapping[str, str]) -> Table:
     rows = [
         [
-            f"{dx}, {CLASS_NAMES[dx]}",
+            f"{dx}, {names[dx]}",
             f"{of['images']} ({of['lesions']})",
             *(interval(of[metric]) for metric in OF_CLASS),
         ]
@@ -163,17 +171,21 @@ def classes(metrics: Mapping[str, Any]) -> Table:
     return Table("Each class against the rest", ["", "images (lesions)", *OF_CLASS.values()], rows)
 
 
-def points(metrics: Mapping[str, Any]) -> Table:
+def points(metrics: Mapping[str, Any], questions: Mapping[str, Sequence[str]]) -> Table:
+    words = {
+        SHORT.get(name, name): name if len(yes) == 1 else f"{name} ({', '.join(yes)})"
+        for name, yes in questions.items()
+    }
     rows = [
         [
-            f"{words}, {which}",
+            f"{words[point]}, {which}",
             spread(of[point]["thresholds"]),
             *(
                 interval(of[point][metric])
                 for metric in ("sensitivity", "specificity", "precision")
             ),
         ]
-        for point, words in POINTS.items()
+        for point in metrics["operating_points"]
         for which, of in (
             ("single runs", metrics["operating_points"]),
             ("runs averaged", metrics[ENSEMBLE]["operating_points"]),
@@ -215,18 +227,24 @@ def spread(values: Sequence[float | None]) -> str:
 
 
 def slices(found: Mapping[str, Any]) -> list[Table]:
+    measures = [
+        metric
+        for metric in OF_SLICE
+        if all(metric in of for cut in found.values() for of in cut.values())
+    ]
     return [
         Table(
             f"By {words}",
-            ["", "images (lesions)", *OF_SLICE.values()],
+            ["", "images (lesions)", *(OF_SLICE[metric] for metric in measures)],
             [
                 [
                     value,
                     f"{of['images']} ({of['lesions']})",
-                    *(interval(of[metric]) for metric in OF_SLICE),
+                    *(interval(of[metric]) for metric in measures),
                 ]
                 for value, of in found[cut].items()
             ],
         )
         for cut, words in SLICES.items()
+        if cut in found
     ]

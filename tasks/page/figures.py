@@ -43,11 +43,11 @@ def training(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def confusion(table: pd.DataFrame) -> Figure:
+def confusion(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
     """Share of each actual class by predicted class. table: `plots/confusion/<experiment>.csv`."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 4))
-        confusion_cells(figure.add_subplot(), table)
+        confusion_cells(figure.add_subplot(), table, classes)
     return figure
 
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tasks.cache import file_hash
-from tasks.classes import CLASS_NAMES, CROSSVAL, LESION, VALIDATION
+from tasks.classes import CROSSVAL, LESION, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import SIGNIFICANT
 from tasks.page import facts, figures
@@ -24,6 +24,7 @@ from tasks.progress import Bar
 from tasks.report.ranking import COLUMNS
 from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
 from tasks.sections import DATAVERSE, SYNTHETIC
+from tasks.sets.handed_on import HandedOn
 
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""
@@ -57,6 +58,7 @@ def render(
     project: Path,
     experiments: Mapping[str, Mapping[str, Any]],
     *,
+    described: HandedOn,
     source: str,
     left_out: str,
     outdated: Container[str],
@@ -67,10 +69,11 @@ def render(
     """The whole page as HTML.
 
     project: a folder in which the DAG has run; experiments: those to show, their lines of
-    params.yaml by name; source: `download.source` of their data, which says what the lesions are;
-    left_out: the other experiments, and why; outdated: the stages that are out of date; report: why
-    `reports/` is, or None where it is of these experiments; changes: Markdown, what moved since
-    another commit; pictures: those to show of the best experiment, by its name, or None.
+    params.yaml by name; described: the data set; source: `download.source` of their data, which
+    says what the lesions are; left_out: the other experiments, and why; outdated: the stages that
+    are out of date; report: why `reports/` is, or None where it is of these experiments; changes:
+    Markdown, what moved since another commit; pictures: those to show of the best experiment, by
+    its name, or None.
 
     Raises UserError naming the file, and the command that makes it, where one is missing.
     """
@@ -90,7 +93,7 @@ def render(
     details: list[Detail] = []
     with Bar("page", len(order), "experiment") as bar:
         for place, name in enumerate(order):
-            parts = experiments[name], metrics[name], project / "plots", f"e{place}"
+            parts = experiments[name], metrics[name], project / "plots", f"e{place}", described
             details.append(detail(name, *parts))
             bar.advance()
     environment = Environment(
@@ -104,7 +107,7 @@ def render(
         commit=facts.commit(),
         made_up=source == SYNTHETIC,
         published=source == DATAVERSE,
-        classes=CLASS_NAMES,
+        classes=described.names,
         params=text_of(project / "params.yaml"),
         hashes=facts.hashes(project / "dvc.lock", outdated),
         versions=facts.versions(),

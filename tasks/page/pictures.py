@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.classes import CLASS_NAMES, CLASSES, TEST
+from tasks.classes import TEST
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
 from tasks.explain.record import image_sources
 from tasks.predict.images import as_uri, naming, picture
 from tasks.report.tables import number
+from tasks.sets.dataset import Dataset
 
 LONGEST = 240  # pixels
 
@@ -22,10 +23,10 @@ class Picture:
     caption: str
 
 
-def mistakes(predictions: Path, record: Path, count: int) -> list[Picture]:
+def mistakes(predictions: Path, record: Path, described: Dataset, count: int) -> list[Picture]:
     """The test images that an experiment, its runs averaged, is surest and wrong about.
 
-    predictions: its file; record: the folder with the archives; count: at most.
+    predictions: its file; record: the folder with the images, as described; count: at most.
 
     Raises UserError as `image_sources` and `read_predictions` do, and for an image that cannot be
     read.
@@ -36,11 +37,11 @@ def mistakes(predictions: Path, record: Path, count: int) -> list[Picture]:
     sure = np.where(said == test.truth, -1, together.max(axis=1))
     worst = [index for index in np.argsort(-sure)[:count] if sure[index] > 0]
     found = []
-    sources = image_sources(record, [str(test.images[index]) for index in worst])
+    sources = image_sources(record, described, [str(test.images[index]) for index in worst])
     for index, source in zip(worst, sources, strict=True):
         with naming(source):
             address = as_uri(picture(source, LONGEST), quality=85)
-        truth, taken = (CLASS_NAMES[CLASSES[side[index]]] for side in (test.truth, said))
+        truth, taken = (described.names[test.codes[side[index]]] for side in (test.truth, said))
         caption = f"{test.images[index]}: {truth}, taken for {taken} ({number(sure[index])})"
         found.append(Picture(address, caption))
     return found

@@ -11,7 +11,7 @@ from tasks.predict.images import Source
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one image: probabilities, float32 (runs, 7), or else a fault.
+    """Of one image: probabilities, float32 (runs, k), or else a fault.
 
     explanation: the picture drawn of it. withheld: whether the models take clinical columns, and
     none were known.

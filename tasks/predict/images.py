@@ -19,8 +19,9 @@ from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
 from tasks.preprocess import check
-from tasks.preprocess.check import LARGEST, SUFFIXES, decoded, printable
-from tasks.preprocess.decode import UPRIGHT, orientation, upright
+from tasks.preprocess.check import LARGEST, decoded, printable
+from tasks.preprocess.decode import UPRIGHT, flat, orientation, upright
+from tasks.sets.dataset import SUFFIXES
 
 # No others: some of Pillow's readers run other programs.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
@@ -237,19 +238,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels: scale it down first"
     return check.reason(error)
-
-
-def flat(image: Image.Image) -> Image.Image:
-    """`image`, in a mode that `scale` converts as people see it.
-
-    16 bits of grey become 8, where Pillow clips them; what is transparent becomes white.
-    """
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ImageError("grey levels of 32 bits, whose range is not known: save it with 8 or 16")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image.convert("RGBA"))
-        return white
-    return image

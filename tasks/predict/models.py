@@ -1,7 +1,6 @@
 """An experiment's models, loaded with care."""
 
 import resource
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,11 @@ import psutil
 from numpy.typing import NDArray
 from tensorflow.errors import ResourceExhaustedError
 
-from tasks.classes import CLASSES
-from tasks.clinical import LEVELS
+from tasks.coding import CLINICAL
 from tasks.errors import UserError
-from tasks.train.archive import read_classes, takes_clinical
+from tasks.predict.saved import coding_of, last_line, read_coding
+from tasks.train.archive import takes_clinical
 
-MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 SPARE, COPIES = 2**30, 8
 """Bytes beside the model, and how often its weights may stand in memory while it is loaded."""
 
@@ -30,7 +28,8 @@ SUM = 1e-3  # how far from 1 probabilities may add up: half precision rounds so
 
 
 def load_all(paths: Sequence[Path]) -> list[keras.Model]:
-    """Models that take images of one size. Raises UserError as `load` does, or when they do not."""
+    """Models of one coding that take images of one size. Raises UserError as `load`, or else."""
+    coding_of(paths)
     models = [load(path) for path in paths]
     shapes = {(model.inputs[0].shape[1:], takes_clinical(model)) for model in models}
     if len(shapes) > 1:
@@ -43,30 +42,20 @@ def load(path: Path) -> keras.Model:
 
     In Keras' safe mode: a file cannot bring code of its own.
 
-    Raises UserError when it is none, or was saved for other classes.
+    Raises UserError when it is none, or has not an output for each of its classes.
     """
-    try:
-        refuse_foreign(path)
-        classes = read_classes(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing") from None
-    except KeyError:
-        raise UserError(f"{path} was not saved by the stage `train`: it names no classes") from None
-    except Exception as error:  # a damaged file raises nearly everything
-        raise UserError(f"{path} was not saved by the stage `train`: {last_line(error)}") from None
-    if classes != CLASSES:
-        raise UserError(f"{path} was saved for the classes {', '.join(classes)}: train anew")
+    classes = len(read_coding(path).classes)
     try:
         with little_memory(COPIES * path.stat().st_size):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
         takes, gives = described(model.inputs), described(model.outputs)
     except Exception as error:  # likewise
         raise UserError(f"{path} cannot be loaded: {last_line(error)}") from None
-    if not fits(takes, gives) or len(takes) != 1 + takes_clinical(model):
+    if not fits(takes, gives, classes) or len(takes) != 1 + takes_clinical(model):
         raise UserError(
             f"{path} takes {takes} and gives {gives}, where a model of the stage `train` takes "
             "pixels, [('uint8', height, width, 3)], with an input `clinical` or without, and gives "
-            f"[('float32', {len(CLASSES)})]: name another"
+            f"[('float32', {classes})]: name another"
         )
     model.jit_compile = False  # compiling takes longer than most predictions
     return model
@@ -77,29 +66,14 @@ def described(tensors: Sequence[keras.KerasTensor]) -> list[tuple[Any, ...]]:
     return [(tensor.dtype, *tensor.shape[1:]) for tensor in tensors]
 
 
-def fits(takes: list[tuple[Any, ...]], gives: list[tuple[Any, ...]]) -> bool:
-    """Whether a model that `described` so is one from pixels to probabilities."""
-    if takes[1:] not in ([], [("int64", len(LEVELS))]):
+def fits(takes: list[tuple[Any, ...]], gives: list[tuple[Any, ...]], classes: int) -> bool:
+    """Whether a model that `described` so is one from pixels to so many probabilities."""
+    if takes[1:] not in ([], [("int64", len(CLINICAL))]):
         return False
     match takes[:1], gives:
-        case [("uint8", int(height), int(width), 3)], [(_, classes)]:
-            return height * width <= LARGEST and classes == len(CLASSES)
+        case [("uint8", int(height), int(width), 3)], [(_, int(number))]:
+            return height * width <= LARGEST and number == classes
     return False
-
-
-def refuse_foreign(path: Path) -> None:
-    """Raise UserError where an archive holds what `save_model` never puts there.
-
-    It compresses nothing: members that hold more than the archive is large are a bomb.
-    """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    if sorted(member.filename for member in members) != list(MEMBERS):
-        names = ", ".join(member.filename for member in members)
-        raise UserError(f"it holds {names[:200]}, instead of {', '.join(MEMBERS)}")
-    large = sum(member.file_size for member in members)
-    if large > path.stat().st_size:
-        raise UserError(f"it is compressed, and would be {large:,} bytes large")
 
 
 @contextmanager
@@ -117,12 +91,6 @@ def little_memory(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
-
-
-def last_line(error: Exception) -> str:
-    """What is wrong: Keras tells the whole configuration, and that at the end."""
-    *_, last = str(error).splitlines() or [type(error).__name__]
-    return last[:300]
 
 
 def size_of(model: keras.Model) -> tuple[int, int]:
@@ -164,7 +132,7 @@ def ask_all(
 def ask(
     model: keras.Model, pixels: NDArray[np.uint8], clinical: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Probabilities (n, 7) of images (n, height, width, 3).
+    """Probabilities (n, k) of images (n, height, width, 3).
 
     clinical: codes (n, 3), for models that take them.
     """

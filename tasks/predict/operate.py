@@ -7,32 +7,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.evaluate.calibration import scaled
-from tasks.evaluate.predictions import ENSEMBLE, MALIGNANT
+from tasks.evaluate.operating import SHORT
+from tasks.evaluate.predictions import ENSEMBLE
 from tasks.infer.record import WITHHELD
-
-POINTS: dict[str, tuple[str, ...]] = {"malignant": MALIGNANT, "melanoma": ("mel",)}
-"""Each operating point, and the classes whose probabilities it adds."""
-
-KEYS = {"malignant": "malignant", "melanoma": "mel"}
-"""Their names in metrics."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What `evaluate` found of models on validation, for their mean; empty where nothing is known.
+    """What is known of models beside what they say of an image.
 
-    temperature: of `tasks.evaluate.calibration`. thresholds: of some of POINTS.
+    classes: of their probabilities, in order. questions: that their data set asks, and the classes
+    that are a yes to each. temperature (of `tasks.evaluate.calibration`) and thresholds (of some of
+    the questions): what `evaluate` found on validation for their mean.
     """
 
+    classes: tuple[str, ...]
+    questions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     temperature: float | None = None
-    thresholds: dict[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def probability(self, mean: NDArray[np.float32], question: str) -> float:
+        """Return that of a question's classes together. mean: float32 (k,), of the runs."""
+        columns = [self.classes.index(name) for name in self.questions[question]]
+        return float(mean[columns].sum(dtype=np.float64))
+
+    def verdicts(self, mean: NDArray[np.float32]) -> dict[str, bool]:
+        """Return for each threshold whether the question's probability is there or above."""
+        return {
+            question: self.probability(mean, question) >= threshold
+            for question, threshold in self.thresholds.items()
+        }
 
 
 def operation(
-    name: str, metrics: Mapping[str, Any], seeds: Sequence[int], *, clinical: bool
+    name: str,
+    metrics: Mapping[str, Any],
+    seeds: Sequence[int],
+    *,
+    clinical: bool,
+    classes: tuple[str, ...],
+    questions: Mapping[str, Sequence[str]],
 ) -> Operation:
     """From `metrics/details/<name>.json`, for the runs of `seeds`: for all of them, or for one.
 
@@ -42,7 +58,7 @@ def operation(
     Raises UserError when the models are neither all that the metrics are of, nor one of them.
     """
     if not metrics:
-        return Operation()
+        return Operation(classes, questions)
     runs = metrics["runs"]
     if not clinical:
         metrics = metrics.get(WITHHELD, metrics)
@@ -58,33 +74,24 @@ def operation(
         )
     temperatures = found.get("calibration", {}).get("temperatures")
     points = found.get("operating_points", {})
+    keys = {question: SHORT.get(question, question) for question in questions}
     thresholds = {
-        point: points[key]["thresholds"][place] for point, key in KEYS.items() if key in points
+        question: points[key]["thresholds"][place]
+        for question, key in keys.items()
+        if key in points
     }
     return Operation(
+        classes,
+        questions,
         temperatures[place] if temperatures else None,
         # None where validation has no such lesion.
-        {point: value for point, value in thresholds.items() if value is not None},
+        {question: value for question, value in thresholds.items() if value is not None},
     )
 
 
 def calibrated(mean: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """(7,), in the same order of classes: what `evaluate` scores as `after`.
+    """(k,), in the same order of classes: what `evaluate` scores as `after`.
 
-    mean: float32 (7,), of the runs.
+    mean: float32 (k,), of the runs.
     """
     return scaled(mean[np.newaxis], temperature)[0].astype(np.float64)
-
-
-def verdicts(mean: NDArray[np.float32], thresholds: Mapping[str, float]) -> dict[str, bool]:
-    """For each operating point, whether its classes together are at the threshold or above.
-
-    mean: float32 (7,), of the runs.
-    """
-    return {point: added(mean, point) >= value for point, value in thresholds.items()}
-
-
-def added(mean: NDArray[np.float32], point: str) -> float:
-    """The probability of the classes of one of POINTS together."""
-    columns = [CLASSES.index(name) for name in POINTS[point]]
-    return float(mean[columns].sum(dtype=np.float64))

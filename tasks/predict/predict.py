@@ -26,7 +26,7 @@ def predict(
 ) -> None:
     """Report an Answer for each source, in order, a batch at a time.
 
-    models: one a seed. clinical: codes of age, sex and site (tasks.clinical), of all images; None
+    models: one a seed. clinical: codes of age, sex and site (tasks.coding), of all images; None
     for not known. explanations: a folder for a picture of each image with its Grad-CAM.
 
     Raises UserError when a model cannot be used, or takes no clinical columns and there are some.

@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import IO, Any
 
-from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.predict.answer import Answer
-from tasks.predict.isic import COLUMNS, ORDER
-from tasks.predict.operate import Operation, added, calibrated, verdicts
+from tasks.predict.isic import NONE_OF_THEM, columns_of
+from tasks.predict.operate import Operation, calibrated
 from tasks.preprocess.check import decoded, printable
 
 FORMULA = ("=", "+", "-", "@")
@@ -26,19 +25,19 @@ def record(answer: Answer, operation: Operation) -> dict[str, Any]:
     mean = mean_of_runs(answer.probabilities)
     said: dict[str, Any] = {
         "image": answer.source.name,
-        "class": CLASSES[int(mean.argmax())],
-        "probabilities": by_class(mean),
+        "class": operation.classes[int(mean.argmax())],
+        "probabilities": by_class(operation.classes, mean),
     }
     if operation.temperature is not None:
-        said["calibrated"] = by_class(calibrated(mean, operation.temperature))
-    said |= verdicts(mean, operation.thresholds)
+        said["calibrated"] = by_class(operation.classes, calibrated(mean, operation.temperature))
+    said |= operation.verdicts(mean)
     if answer.explanation:
         said["explanation"] = decoded(str(answer.explanation))
     return said
 
 
-def by_class(probabilities: Any) -> dict[str, float]:
-    return {name: round(float(p), 6) for name, p in zip(CLASSES, probabilities, strict=True)}
+def by_class(classes: Sequence[str], probabilities: Any) -> dict[str, float]:
+    return {name: round(float(p), 6) for name, p in zip(classes, probabilities, strict=True)}
 
 
 class Writer(ABC):
@@ -70,38 +69,45 @@ class Table(Writer):
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
         assert answer.probabilities is not None
+        known = self.operation
         if not self.written:
-            calibrated = "calibrated " if self.operation.temperature is not None else ""
-            points = "; verdicts by probabilities as predicted" if self.operation.thresholds else ""
+            calibrated = "calibrated " if known.temperature is not None else ""
+            points = "; verdicts by probabilities as predicted" if known.thresholds else ""
             print(f"{calibrated}probabilities{points}", file=self.stream)
-            self.line("image", "class", CLASSES, [])
+            self.line("image", "class", known.classes, [])
         shown = said.get("calibrated", said["probabilities"])
         mean = mean_of_runs(answer.probabilities)
         verdicts = [
-            verdict(point, added(mean, point), threshold)
-            for point, threshold in self.operation.thresholds.items()
+            verdict(question, known.probability(mean, question), threshold)
+            for question, threshold in known.thresholds.items()
         ]
         numbers = [f"{p:.3f}" for p in shown.values()]
         self.line(printable(said["image"]), said["class"], numbers, verdicts)
 
     def line(self, image: str, name: str, numbers: Sequence[str], verdicts: Sequence[str]) -> None:
-        cells = [f"{image:<{min(self.width, WIDEST)}}", f"{name:<5}", *(f"{n:>5}" for n in numbers)]
+        widths = [max(5, len(code)) for code in self.operation.classes]
+        cells = [f"{image:<{min(self.width, WIDEST)}}", f"{name:<{max(widths)}}"]
+        cells += [f"{number:>{width}}" for number, width in zip(numbers, widths, strict=True)]
         print("  ".join([*cells, *(f"{one:<40}" for one in verdicts)]).rstrip(), file=self.stream)
 
 
-def verdict(point: str, probability: float, threshold: float) -> str:
-    """An operating point's verdict in words."""
+def verdict(question: str, probability: float, threshold: float) -> str:
+    """The answer to a question in words."""
     word, sign = ("suspected", ">=") if probability >= threshold else ("unlikely", "<")
-    return f"{point}: {word} ({probability:.3g} {sign} {threshold:.3g})"
+    return f"{question}: {word} ({probability:.3g} {sign} {threshold:.3g})"
 
 
 class Csv(Writer):
-    """A row an image; `calibrated_<class>` for calibrated probabilities."""
+    """A row an image; `calibrated_<class>` for calibrated probabilities, `suspected_<question>` for
+    verdicts: a class and a question may have one name.
+    """
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
         row = {"image": said.pop("image"), "class": said.pop("class"), **said.pop("probabilities")}
         row |= {f"calibrated_{name}": p for name, p in said.pop("calibrated", {}).items()}
-        row |= {name: str(v).lower() if isinstance(v, bool) else v for name, v in said.items()}
+        for name, value in said.items():
+            verdict = isinstance(value, bool)
+            row[f"suspected_{name}" if verdict else name] = str(value).lower() if verdict else value
         row |= {name: path_cell(row[name]) for name in ("image", "explanation") if name in row}
         writer = csv.DictWriter(self.stream, list(row), lineterminator="\n")
         if not self.written:
@@ -126,10 +132,14 @@ class Json(Writer):
 
 
 class Isic(Writer):
-    """A submission to ISIC 2018 Task 3: an image's id and seven probabilities."""
+    """A submission to a challenge of ISIC: an image's id and a probability a class.
+
+    Raises UserError where no challenge has the classes.
+    """
 
     def __init__(self, stream: IO[str], operation: Operation, width: int = 0) -> None:
         super().__init__(stream, operation, width)
+        self.columns = columns_of(operation.classes)
         self.ids: set[str] = set()
 
     def put(self, answer: Answer, said: dict[str, Any]) -> None:
@@ -141,9 +151,9 @@ class Isic(Writer):
         self.ids.add(image)
         writer = csv.writer(self.stream, lineterminator="\n")
         if not self.written:
-            writer.writerow(["image", *COLUMNS])
-        probabilities = list(said["probabilities"].values())
-        writer.writerow([image, *(probabilities[place] for place in ORDER)])
+            writer.writerow(["image", *self.columns])
+        probabilities = {**said["probabilities"], NONE_OF_THEM.lower(): 0.0}
+        writer.writerow([image, *(probabilities[column.lower()] for column in self.columns)])
 
 
 WRITERS: dict[str, type[Writer]] = {"table": Table, "csv": Csv, "json": Json, "isic": Isic}

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from tasks.preprocess.check import DataFaults, image_members, opened, reason
+from tasks.preprocess.check import SIGNATURES, DataFaults, image_members, opened, reason
+from tasks.sets.dataset import JPEG, SUFFIXES
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,7 +71,7 @@ def crosswise(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def directory(
-    archive: Path, size: int, modified: int
+    archive: Path, size: int, modified: int, suffixes: tuple[str, ...]
 ) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     """An archive, kept open for its next shard, and its images by their ids.
 
@@ -78,25 +79,55 @@ def directory(
     modified (in nanoseconds): those of the file as it is now.
     """
     members = opened(archive)
-    return members, {Path(member.filename).stem: member for member in image_members(members)}
+    return members, {
+        Path(member.filename).stem: member for member in image_members(members, suffixes)
+    }
 
 
-def decode(out: Path, *, archive: Path, images: Sequence[str], width: int, height: int) -> None:
+def flat(image: Image.Image) -> Image.Image:
+    """`image`, in a mode that `scale` converts as people see it.
+
+    16 bits of grey become 8, where Pillow clips them; what is transparent becomes white. Raises
+    ValueError for a mode whose range is not known.
+    """
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("grey levels of 32 bits, whose range is not known: save it with 8 or 16")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image.convert("RGBA"))
+        return white
+    return image
+
+
+def decode(
+    out: Path,
+    *,
+    archive: Path,
+    images: Sequence[str],
+    width: int,
+    height: int,
+    suffixes: Sequence[str] = SUFFIXES,
+) -> None:
     """Write `pixels.npy`, uint8 (len(images), height, width, 3), into the folder `out`.
 
-    An image is turned upright by its EXIF, as `flows.predict` turns it.
+    suffixes: of what counts as an image. An image is turned upright by its EXIF, as `flows.predict`
+    turns it.
 
     Raises DataFaults with every image whose data are damaged, or that the archive itself is.
     """
     pixels = np.empty((len(images), height, width, 3), np.uint8)
     faults = []
     status = archive.stat()
-    members, of_id = directory(archive, status.st_size, status.st_mtime_ns)
+    members, of_id = directory(archive, status.st_size, status.st_mtime_ns, tuple(suffixes))
     for row, image_id in enumerate(images):
         member = of_id[image_id]
         try:
-            with Image.open(io.BytesIO(members.read(member)), formats=["JPEG"]) as image:
-                pixels[row] = upright(image, orientation(image), width, height)
+            formats = ["JPEG"] if member.filename.lower().endswith(JPEG) else SIGNATURES
+            with Image.open(io.BytesIO(members.read(member)), formats=formats) as image:
+                turn = orientation(image)  # before `flat`, which may drop the EXIF
+                pixels[row] = upright(flat(image), turn, width, height)
         except Exception as error:  # readers raise whatever damaged data lead them to
             faults.append(f"{archive.name}: {member.filename} is damaged: {reason(error)}")
     if faults:

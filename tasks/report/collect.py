@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.cache import cached
-from tasks.classes import CLASSES, IMAGE, LESION, TEST, TRAIN
+from tasks.classes import IMAGE, LESION, TEST, TRAIN
 from tasks.evaluate.difference import Row, correct, difference, paired_difference
 from tasks.evaluate.metrics import METRICS, folds_bootstrapped, runs_bootstrapped, scores
 from tasks.evaluate.predictions import (
@@ -162,11 +162,16 @@ def intervals(
 
 @cached("class distribution")
 def write_classes(
-    out: Path, *, splits: Mapping[str, Path], variants: Mapping[str, Mapping[str, Path]]
+    out: Path,
+    *,
+    splits: Mapping[str, Path],
+    variants: Mapping[str, Mapping[str, Path]],
+    classes: Sequence[str],
 ) -> None:
     """`classes.csv`: images a class in the training fold before and after oversampling.
 
-    splits: CSV of each way to split; variants: file of each split and sampling. Columns `split`,
+    splits: CSV of each way to split; variants: file of each split and sampling; classes: of
+    the data set, in order. Columns `split`,
     `sampling`, `dx`, `before`, `after`.
     """
     parts = []
@@ -175,7 +180,7 @@ def write_classes(
         labels = rows.loc[rows["fold"] == TRAIN, "dx"].reset_index(drop=True)
         for sampling, path in variants[protocol].items():
             added = read_variant(path)
-            synthetic = pd.Series(np.array(CLASSES)[added.labels], dtype=object)
+            synthetic = pd.Series(np.array(classes)[added.labels], dtype=object)
             counts = class_counts(labels, pd.concat([labels.iloc[added.rows], synthetic]))
             parts.append(counts.reset_index().assign(split=protocol, sampling=sampling))
     columns = ["split", "sampling", "dx", "before", "after"]

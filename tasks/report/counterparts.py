@@ -2,7 +2,8 @@
 
 from tasks.classes import CROSSVAL, LESION
 from tasks.keywords import MODEL, RECIPE, SAMPLER
-from tasks.settings import Experiment, Settings
+from tasks.sections import Experiment
+from tasks.settings import Settings
 
 
 def of_paper(settings: Settings) -> dict[tuple[str, str, str], str]:

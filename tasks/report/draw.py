@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from tasks import process
 from tasks.cache import cached
 from tasks.classes import TEST
+from tasks.coding import Coding
 from tasks.evaluate.predictions import read_predictions
 from tasks.report import figures
 from tasks.report.collect import run_scores
@@ -37,8 +38,10 @@ def draw_runs(
     predictions: Mapping[str, Mapping[str, Path]],
     histories: Mapping[str, Mapping[str, Path]],
     confusion: Mapping[str, Mapping[str, Path]],
+    classes: Sequence[str],
 ) -> None:
-    """Figures 5 to 9, where there are experiments. Each argument: files by model and protocol."""
+    """Figures 5 to 9, where there are experiments. classes: of the data set, in order; each
+    other argument: files by model and protocol."""
     for model in predictions:
         _, history, matrix = NUMBERS[model]
         title = f"Figure {history}: training of {model}"
@@ -46,7 +49,7 @@ def draw_runs(
         figures.save(figures.histories(tables, title), out / f"figure-{history}.svg", title)
         title = f"Figure {matrix}: confusion matrix of {model}, test fold, all runs"
         tables = {protocol: pd.read_csv(path) for protocol, path in confusion[model].items()}
-        figure = figures.confusion_matrices(tables, title)
+        figure = figures.confusion_matrices(tables, title, classes)
         figures.save(figure, out / f"figure-{matrix}.svg", title)
     scores = {
         (model, protocol): run_scores(read_predictions(path, TEST))
@@ -60,7 +63,9 @@ def draw_runs(
 
 
 @cached("figures of networks", libraries=["matplotlib"])
-def draw_networks(out: Path, *, models: Mapping[str, str], width: int, height: int) -> None:
+def draw_networks(
+    out: Path, *, models: Mapping[str, str], width: int, height: int, coding: Coding
+) -> None:
     """Figures 3 and 4. models: "module:function" that builds each; sizes of the images."""
     with tempfile.TemporaryDirectory() as folder:
         process.call(
@@ -69,6 +74,7 @@ def draw_networks(out: Path, *, models: Mapping[str, str], width: int, height: i
             models=list(models.values()),
             width=width,
             height=height,
+            coding=coding,
         )
         for model in models:
             layers = json.loads((Path(folder) / f"{model}.json").read_text())

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tasks.classes import CLASSES
 from tasks.report.tables import PROTOCOLS, confusion_shares
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"
@@ -114,7 +113,9 @@ def run_scatter(found: Mapping[tuple[str, str], pd.DataFrame], title: str) -> Fi
     return figure
 
 
-def confusion_matrices(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
+def confusion_matrices(
+    found: Mapping[str, pd.DataFrame], title: str, classes: Sequence[str]
+) -> Figure:
     """Figures 8 and 9: share of each actual class that is predicted as each class.
 
     found: by protocol, `actual` and `predicted`, a row a run and image.
@@ -122,22 +123,22 @@ def confusion_matrices(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
     with mpl.rc_context(STYLE):
         figure, panels = new(len(found), width=4.6, height=4.4)
         for axes, (protocol, table) in zip(panels, found.items(), strict=True):
-            confusion_cells(axes, table)
+            confusion_cells(axes, table, classes)
             axes.set_title(f"by {protocol}")
         figure.suptitle(title)
     return figure
 
 
-def confusion_cells(axes: Axes, table: pd.DataFrame) -> None:
+def confusion_cells(axes: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
     """A cell for each actual and predicted class, with the share of the actual one.
 
     A class without an image has none.
 
-    table: `plots/confusion/<experiment>.csv`.
+    table: `plots/confusion/<experiment>.csv`. classes: of the data set, in order.
     """
-    share = confusion_shares(table)
+    share = confusion_shares(table, classes)
     axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set(aspect="equal", ylim=(len(CLASSES), 0))
+    axes.set(aspect="equal", ylim=(len(classes), 0))
     for (row, column), value in np.ndenumerate(share):
         axes.text(
             column + 0.5,
@@ -148,9 +149,9 @@ def confusion_cells(axes: Axes, table: pd.DataFrame) -> None:
             fontsize=8,
             color="white" if value > 0.6 else INK,
         )
-    middle = np.arange(len(CLASSES)) + 0.5
-    axes.set_xticks(middle, CLASSES)
-    axes.set_yticks(middle, CLASSES)
+    middle = np.arange(len(classes)) + 0.5
+    axes.set_xticks(middle, classes)
+    axes.set_yticks(middle, classes)
     axes.set(xlabel="predicted", ylabel="actual")
 
 

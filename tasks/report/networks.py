@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tasks.coding import Coding
 from tasks.train.standardise import standardised
 
 
@@ -17,6 +18,7 @@ def describe(
     models: Sequence[str],
     width: int,
     height: int,
+    coding: Coding,
     report: Callable[[Any], None],
 ) -> None:
     """Write `<model>.json`: `kind`, `shape` and `parameters` of every layer of pixel models.
@@ -27,7 +29,7 @@ def describe(
     for model in models:
         module, build = model.split(":")
         network: keras.Model = getattr(importlib.import_module(module), build)(
-            *standardised((height, width, 3), [0.0] * 3, [1.0] * 3)
+            *standardised((height, width, 3), [0.0] * 3, [1.0] * 3), coding
         )
         layers = [
             {

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES
 from tasks.evaluate.difference import MIN_RUNS, SIGNIFICANT, is_significant
 from tasks.report import paper
 
@@ -230,12 +229,14 @@ def class_counts(labels: pd.Series, added_labels: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"before": before, "after": after}).rename_axis("dx").sort_index()
 
 
-def confusion_shares(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """(7, 7): of each actual class, the share predicted as each class; NaN without an image.
+def confusion_shares(rows: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
+    """(k, k): of each actual class, the share predicted as each class; NaN without an image.
 
-    rows: `plots/confusion/<experiment>.csv`.
+    rows: `plots/confusion/<experiment>.csv`. classes: of the data set, in order.
     """
     table = pd.crosstab(rows["actual"], rows["predicted"])
-    counts = table.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy(np.float64)
+    counts = table.reindex(index=list(classes), columns=list(classes), fill_value=0).to_numpy(
+        np.float64
+    )
     images = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, images, out=np.full_like(counts, np.nan), where=images > 0)

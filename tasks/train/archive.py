@@ -7,16 +7,18 @@ from pathlib import Path
 
 import keras
 
-from tasks.classes import CLASSES
+from tasks.coding import Coding
 
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
-def save_model(model: keras.Model, path: Path) -> None:
-    """Save `model` without time stamps and memory addresses, and with its class order.
+def save_model(model: keras.Model, path: Path, coding: Coding) -> None:
+    """Save `model` without time stamps and memory addresses, and with its coding.
 
-    The order stands in the archive's metadata.json under `classes`; Keras ignores it.
+    That stands in the archive's metadata.json, which Keras ignores: `classes`, and for a model that
+    takes clinical columns `sexes` and `sites`.
     """
+    words = coding._asdict() if takes_clinical(model) else {"classes": coding.classes}
     stamped = path.with_name(f"stamped-{path.name}")
     model.save(stamped)
     with zipfile.ZipFile(stamped) as source, zipfile.ZipFile(path, "w") as target:
@@ -25,7 +27,7 @@ def save_model(model: keras.Model, path: Path) -> None:
             if name == "metadata.json":
                 metadata = json.loads(content)
                 metadata.pop("date_saved", None)
-                content = json.dumps(metadata | {"classes": CLASSES}, sort_keys=True).encode()
+                content = json.dumps(metadata | words, sort_keys=True).encode()
             elif name == "config.json":
                 content = renumbered(content.decode()).encode()
             target.writestr(zipfile.ZipInfo(name, EPOCH_OF_ZIP), content)
@@ -33,7 +35,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def takes_clinical(model: keras.Model) -> bool:
-    """Whether a model has an input `clinical` beside the image: int64 (n, 3), tasks.clinical."""
+    """Whether a model has an input `clinical` beside the image: int64 (n, 3), tasks.coding."""
     return any(tensor.name == "clinical" for tensor in model.inputs)
 
 
@@ -45,9 +47,3 @@ def renumbered(config: str) -> str:
         lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers))),
         config,
     )
-
-
-def read_classes(path: Path) -> tuple[str, ...]:
-    """The class order that was saved with the model at `path`."""
-    with zipfile.ZipFile(path) as archive:
-        return tuple(json.loads(archive.read("metadata.json"))["classes"])

@@ -70,11 +70,12 @@ def fit(
     tf.config.experimental.enable_op_determinism()
     its = Plan(**plan)
     fold, held_back = (
-        read_fold(its.images, its.table, its.split, name, its.part) for name in (TRAIN, VALIDATION)
+        read_fold(its.images, its.table, its.split, name, its.part, its.coding)
+        for name in (TRAIN, VALIDATION)
     )
     added = read_variant(its.variant) if its.variant else Added.nothing(fold.images)
     whole, trained = build(its, fold)
-    data = data_for(trained, fold, held_back, added)
+    data = data_for(trained, fold, held_back, added, len(its.coding.classes))
     fitting: Fitting = function(its.recipe)(data, seed, its.epochs, **its.settings)
     trained.compile(
         **fitting.compile,
@@ -89,7 +90,7 @@ def fit(
         callbacks=[progress, *fitting.callbacks],
         verbose=0,
     )
-    save_model(whole, out / "model.keras")
+    save_model(whole, out / "model.keras", its.coding)
     pd.DataFrame(progress.history, columns=HISTORY).to_csv(
         out / "history.csv", index=False, float_format="%.6g"
     )
@@ -105,7 +106,7 @@ def function(reference: str) -> Callable[..., Any]:
 
 def build(plan: Plan, fold: Fold) -> tuple[keras.Model, keras.Model]:
     """The model that is saved, and the part of it, or all, that is trained on the fold's images."""
-    make = functools.partial(function(plan.model), **plan.sizes)
+    make = functools.partial(function(plan.model), coding=plan.coding, **plan.sizes)
     if plan.frozen is None:
         whole = make(*standardised(fold.images.shape[1:], *moments(fold.images)))
         return whole, whole
@@ -113,7 +114,7 @@ def build(plan: Plan, fold: Fold) -> tuple[keras.Model, keras.Model]:
     return whole, after_trunk(whole)
 
 
-def data_for(model: keras.Model, fold: Fold, held_back: Fold, added: Added) -> Data:
+def data_for(model: keras.Model, fold: Fold, held_back: Fold, added: Added, classes: int) -> Data:
     """The training fold with what is added to it and the fold held back, as `model` takes them."""
     clinical = takes_clinical(model)
     train = Examples(
@@ -124,7 +125,7 @@ def data_for(model: keras.Model, fold: Fold, held_back: Fold, added: Added) -> D
     validation = Examples(
         held_back.images, held_back.labels, held_back.clinical if clinical else None
     )
-    return Data(train, validation, added.class_weights, added.transform)
+    return Data(train, validation, classes, added.class_weights, added.transform)
 
 
 def enlarged(

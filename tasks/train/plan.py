@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.coding import Coding
+
 if TYPE_CHECKING:
     from keras.callbacks import Callback
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 class Plan:
     """All that decides what comes of a seed; plain values and files that earlier stages made.
 
-    images, table, split, part: see tasks.folds.read_fold. variant: what its sampler adds to the
-    training fold, if any (tasks.oversample.variant). model, recipe: "module:function" of
+    images, table, split, part, coding: see tasks.folds.read_fold. variant: what its sampler adds to
+    the training fold, if any (tasks.oversample.variant). model, recipe: "module:function" of
     tasks.train.models and tasks.train.recipes; sizes, settings: keywords of theirs. frozen: what
     made `images` of pixels, if they are activations: "module:function" of the trunk
     (tasks.embed.networks), its file of weights, and the shape that it sees.
@@ -27,6 +29,7 @@ class Plan:
     table: Path
     split: Path
     part: int
+    coding: Coding
     variant: Path | None
     model: str
     sizes: dict[str, Any]
@@ -59,11 +62,13 @@ class Data:
 
     train: the training fold and what its sampler adds; validation: the fold that is held back.
     Images are pixels, uint8 (n, height, width, 3), or activations, float16 (n, flips, h, w,
-    channels). class_weights, transform: see tasks.oversample.variant.Added.
+    channels). classes: how many there are. class_weights, transform: see
+    tasks.oversample.variant.Added.
     """
 
     train: Examples
     validation: Examples
+    classes: int
     class_weights: NDArray[np.float64]
     transform: dict[str, Any]
 

@@ -19,6 +19,7 @@ import pytest
 from conftest import RECORD
 from host import (
     BODY,
+    FILES,
     METADATA,
     PART_1,
     PART_2,
@@ -29,14 +30,26 @@ from host import (
     only_part,
     sha256sums,
 )
+from record import HAM10000
 
 from tasks.download import remote
 from tasks.download.remote import DownloadError, fetch, list_files
+from tasks.sets.dataset import Published
 
 ROOT = Path(__file__).parents[2]
 
 
 pytestmark = pytest.mark.usefixtures("waits")
+
+BODIES = {name: name.encode() * 5000 for name in FILES}
+SERVED = HAM10000.model_copy(
+    update={
+        "published": Published(
+            doi="doi:10.7910/DVN/DBW86T", md5={name: md5(body) for name, body in BODIES.items()}
+        )
+    }
+)
+"""As if published with those contents."""
 
 
 # Whole or not at all
@@ -250,7 +263,7 @@ def folder(tmp_path: Path) -> Path:
     """A complete folder, with checksums as several programs write them."""
     folder = tmp_path / "record"
     folder.mkdir()
-    bodies = {name: name.encode() for name in remote.FILES}
+    bodies = {name: name.encode() for name in FILES}
     for name, body in bodies.items():
         (folder / name).write_bytes(body)
     text = sha256sums(bodies).replace(f"  {PART_1}", f" *{PART_1}")
@@ -263,9 +276,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_local_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
-    files = list_files("record", tmp_path)
-    assert [file.name for file in files] == list(remote.FILES)
-    assert files == list_files(str(folder), Path("/elsewhere"))
+    files = list_files("record", tmp_path, HAM10000)
+    assert [file.name for file in files] == list(FILES)
+    assert files == list_files(str(folder), Path("/elsewhere"), HAM10000)
     for file in files:
         assert Path(file.location).is_absolute()
         assert file.size == len(file.name)
@@ -279,7 +292,7 @@ def test_local_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_interrupted_copy_is_made_anew(folder: Path, tmp_path: Path) -> None:
-    file = list_files(str(folder), tmp_path)[0]
+    file = list_files(str(folder), tmp_path, HAM10000)[0]
 
     def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
@@ -293,7 +306,7 @@ def test_an_interrupted_copy_is_made_anew(folder: Path, tmp_path: Path) -> None:
 def test_segmentations_are_optional_and_only_listed_by_name(folder: Path, tmp_path: Path) -> None:
     lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
     (folder / "SHA256SUMS").write_text("".join(lines[:3]))
-    assert [file.name for file in list_files(str(folder), tmp_path)] == list(remote.FILES[:3])
+    assert [file.name for file in list_files(str(folder), tmp_path, HAM10000)] == list(FILES[:3])
 
 
 def test_all_faults_of_a_folder_at_once(folder: Path, tmp_path: Path) -> None:
@@ -303,7 +316,7 @@ def test_all_faults_of_a_folder_at_once(folder: Path, tmp_path: Path) -> None:
     (folder / PART_2).unlink()
     (folder / SEGMENTATIONS).unlink()
     with pytest.raises(DownloadError) as error:
-        list_files(str(folder), tmp_path)
+        list_files(str(folder), tmp_path, HAM10000)
     message = str(error.value)
     assert f"{PART_1} is not named" in message
     assert f"{PART_1} is not in" in message
@@ -311,42 +324,52 @@ def test_all_faults_of_a_folder_at_once(folder: Path, tmp_path: Path) -> None:
     assert f"{SEGMENTATIONS} is not in" in message
     assert "1 lines are no SHA-256 and name, the first: d41d8" in message
     assert METADATA not in message.split("\nPut ")[0]
-    assert "sha256sum HAM10000_*" in message
     assert str(folder) in message
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_no_checksums(tmp_path: Path, there: bool) -> None:
-    if there:
-        (tmp_path / "record").mkdir()
-    with pytest.raises(DownloadError, match=r"record/SHA256SUMS does not exist.*sha256sum HAM"):
-        list_files("record", tmp_path)
+def test_without_checksums_a_folder_is_taken_as_it_is(folder: Path, tmp_path: Path) -> None:
+    with_sums = list_files(str(folder), tmp_path, HAM10000)
+    (folder / "SHA256SUMS").unlink()
+    assert list_files(str(folder), tmp_path, HAM10000) == with_sums
+    (folder / PART_2).unlink()
+    (folder / SEGMENTATIONS).unlink()
+    with pytest.raises(DownloadError) as raised:
+        list_files(str(folder), tmp_path, HAM10000)
+    assert str(raised.value).splitlines()[:2] == [
+        f"{folder} is not complete:",
+        f"  {PART_2} is not in the folder",
+    ]
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=f"record is no folder. Put {PART_1}, {PART_2}, "):
+        list_files("record", tmp_path, HAM10000)
 
 
 def test_web_folder(host: Host, folder: Path, tmp_path: Path) -> None:
     for path in folder.iterdir():
         host.bodies[f"/record/{path.name}"] = path.read_bytes()
     host.faults = [Fault(status=503)]
-    files = list_files(f"{host.url}/record/", tmp_path)
-    assert files == list_files(f"{host.url}/record", tmp_path)
-    assert [file.name for file in files] == list(remote.FILES)
+    files = list_files(f"{host.url}/record/", tmp_path, HAM10000)
+    assert files == list_files(f"{host.url}/record", tmp_path, HAM10000)
+    assert [file.name for file in files] == list(FILES)
     for file in files:
         fetch(file, tmp_path / "raw" / file.name, tmp_path / "partial")
         assert (tmp_path / "raw" / file.name).read_bytes() == file.name.encode()
 
 
 def test_web_folder_without_all(host: Host, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"(?s)S: HTTP 404 .*no such file.*sha256sum HAM"):
-        list_files(host.url, tmp_path)
+    with pytest.raises(DownloadError, match=r"(?s)S: HTTP 404 .*no such file.*sha256sum \*"):
+        list_files(host.url, tmp_path, HAM10000)
     host.bodies["/SHA256SUMS"] = sha256sums({METADATA: b""}).encode()
     with pytest.raises(DownloadError, match=f"(?s){PART_1} is not .*{PART_2} is not .*sha256sum"):
-        list_files(host.url, tmp_path)
+        list_files(host.url, tmp_path, HAM10000)
 
 
 @pytest.mark.skipif(not RECORD.is_dir(), reason="needs HAM10000")
 def test_the_real_folder(tmp_path: Path) -> None:
-    files = list_files(os.path.relpath(RECORD, ROOT), ROOT)
-    assert [file.name for file in files] == list(remote.FILES)
+    files = list_files(os.path.relpath(RECORD, ROOT), ROOT, HAM10000)
+    assert [file.name for file in files] == list(FILES)
     for file in files:
         fetch(file, tmp_path / file.name, tmp_path / "partial")
         assert (tmp_path / file.name).stat().st_size == file.size
@@ -362,12 +385,10 @@ def dataverse(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, obj
     The metadata is listed as what it was made into, and served as that unless the original is
     asked for; files come by a redirect to a store.
     """
-    bodies = {name: name.encode() * 5000 for name in remote.FILES}
-    monkeypatch.setattr(remote, "PINNED_MD5", {name: md5(body) for name, body in bodies.items()})
     entries: list[dict[str, object]] = [
         {"id": 7, "filename": "ISIC2018_Task3_Test_Images.zip", "md5": "0" * 32, "filesize": 1}
     ]
-    for number, (name, body) in enumerate(bodies.items(), start=20):
+    for number, (name, body) in enumerate(BODIES.items(), start=20):
         access = f"/api/access/datafile/{number}"
         entry = {"id": number, "filename": name, "md5": md5(body), "filesize": len(body)}
         host.bodies[f"/store/{number}"] = body
@@ -391,11 +412,11 @@ def list_as(host: Host, entries: list[dict[str, object]]) -> None:
 
 def test_dataverse(host: Host, dataverse: list[dict[str, object]], tmp_path: Path) -> None:
     host.faults = [Fault(status=503)]
-    files = list_files("dataverse", tmp_path, host.url)
-    assert [file.name for file in files] == list(remote.FILES)
+    files = list_files("dataverse", tmp_path, SERVED, host.url)
+    assert [file.name for file in files] == list(FILES)
     host.faults = [Fault(drop_after=100_000)]  # the range has to go through the redirect
     for file in files:
-        assert file.digest == "md5:" + remote.PINNED_MD5[file.name]
+        assert file.digest == f"md5:{md5(BODIES[file.name])}"
         assert file.size == len(file.name) * 5000
         fetch(file, tmp_path / "raw" / file.name, tmp_path / "partial")
         assert (tmp_path / "raw" / file.name).read_bytes() == file.name.encode() * 5000
@@ -408,7 +429,7 @@ def test_dataverse_metadata_by_another_name(
     dataverse[3]["filename"] = "HAM10000_metadata"
     del dataverse[3]["originalFileSize"]
     list_as(host, dataverse)
-    metadata = list_files("dataverse", tmp_path, host.url)[2]
+    metadata = list_files("dataverse", tmp_path, SERVED, host.url)[2]
     assert (metadata.name, metadata.size) == (METADATA, None)
     fetch(metadata, tmp_path / METADATA, tmp_path / "partial")
 
@@ -419,7 +440,7 @@ def test_dataverse_with_another_version(
     dataverse[3]["md5"] = "f" * 32
     list_as(host, dataverse[:-1])
     with pytest.raises(DownloadError) as error:
-        list_files("dataverse", tmp_path, host.url)
+        list_files("dataverse", tmp_path, SERVED, host.url)
     message = str(error.value)
     assert f"{METADATA} is listed with MD5 {'f' * 32}, wanted" in message
     assert f"{SEGMENTATIONS} is not listed" in message
@@ -431,14 +452,16 @@ def test_dataverse_with_another_version(
 def test_dataverse_that_lists_nothing(host: Host, tmp_path: Path, body: bytes) -> None:
     host.faults = [Fault(body=body)]
     with pytest.raises(DownloadError, match=r"does not list a record\. The server said: "):
-        list_files("dataverse", tmp_path, host.url)
+        list_files("dataverse", tmp_path, SERVED, host.url)
 
 
 def test_pins_are_the_published_ones() -> None:
-    assert {name: md5[:8] for name, md5 in remote.PINNED_MD5.items()} == {
+    published = HAM10000.published
+    assert published is not None
+    assert {name: md5[:8] for name, md5 in published.md5.items()} == {
         "HAM10000_images_part_1.zip": "4639bfa7",
         "HAM10000_images_part_2.zip": "da43d6cc",
         "HAM10000_metadata.csv": "8f85fb1a",
         "HAM10000_segmentations_lesion_tschandl.zip": "6e8d252e",
     }
-    assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in remote.PINNED_MD5.values())
+    assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in published.md5.values())

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ham10000 import CLASSES, QUESTIONS
 from made import made, stored
 
-from tasks.classes import CLASSES, CROSSVAL, VALIDATION
+from tasks.classes import CROSSVAL, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.experiment import score_experiment
 from tasks.infer.record import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
@@ -37,7 +38,7 @@ def project(folder: Path, *, shuffled: bool) -> Path:
         write_predictions(path, pd.concat(sides) if name == "c" else sides[0])
         out = folder / name
         out.mkdir()
-        score_experiment.work(out, predictions=path, resamples=100, seed=0)
+        score_experiment.work(out, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
         (out / "details.json").rename(folder / f"metrics/details/{name}.json")
         model = folder / f"models/{name}/seed-0/model.keras"
         model.parent.mkdir(parents=True)
@@ -95,7 +96,7 @@ def crossvalidated(folder: Path, *, shuffled: bool) -> dict[str, Any]:
     ]
     path = folder / "predictions.parquet"
     write_predictions(path, pd.concat(tables))
-    score_experiment.work(folder, predictions=path, resamples=100, seed=0)
+    score_experiment.work(folder, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
     found: dict[str, Any] = json.loads((folder / "details.json").read_text())
     return found
 

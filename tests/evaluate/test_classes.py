@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from made import made, with_truth
+from ham10000 import CLASSES
+from made import made, plain, with_truth
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import (
     average_precision_score,
@@ -11,7 +14,6 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from tasks.classes import CLASSES
 from tasks.evaluate.classes import (
     CLASS_METRICS,
     class_scores,
@@ -20,7 +22,6 @@ from tasks.evaluate.classes import (
     summarise_classes,
 )
 from tasks.evaluate.metrics import summarise
-from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.ranking import ranking
 from tasks.evaluate.resample import estimate, lesion_weights, plain_and_resampled
 
@@ -135,7 +136,7 @@ class TestSummariseClasses:
         never = test.probabilities.copy()
         never[:, :, 0] = 0
         never /= never.sum(axis=-1, keepdims=True)
-        test = Predictions(test.truth, never, test.lesions, test.images)
+        test = replace(test, probabilities=never)
         found = summarise_classes(test, plain_and_resampled(test.lesions, 50, seed=0))["classes"]
         assert found["akiec"]["precision"]["mean"] == 0
         assert found["akiec"]["sensitivity"]["mean"] == 0
@@ -145,7 +146,8 @@ class TestMajority:
     def test_equals_a_dummy_classifier(self):
         rng = np.random.default_rng(0)
         truth = rng.choice(7, 200, p=[0.05, 0.1, 0.1, 0.05, 0.1, 0.5, 0.1])
-        found = majority(truth, plain_and_resampled(np.arange(200), 100, seed=0))
+        test = plain(truth, np.zeros((1, 200, 7), np.float32))
+        found = majority(test, plain_and_resampled(np.arange(200), 100, seed=0))
         dummy = DummyClassifier(strategy="most_frequent").fit(truth[:, None], truth)
         said = dummy.predict(truth[:, None])
         weighted = {"average": "weighted", "zero_division": 0}
@@ -164,7 +166,7 @@ class TestMajority:
 
     def test_needs_no_other_class(self):
         test = with_truth(made(6), np.full(len(made(6).truth), NV))
-        found = majority(test.truth, plain_and_resampled(test.lesions, 20, seed=0))
+        found = majority(test, plain_and_resampled(test.lesions, 20, seed=0))
         assert found["accuracy"]["mean"] == 1
         assert found["balanced_accuracy"] == UNDEFINED
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from made import made
+from ham10000 import CLASSES
+from made import made, plain
 
-from tasks.classes import CLASSES
 from tasks.evaluate.curves import STEP, roc
-from tasks.evaluate.predictions import Predictions
 
 
 def height(positive, score, rate):
@@ -27,8 +26,7 @@ def test_a_step_is_drawn_as_a_step():
     falling = np.linspace(0.9, 0.4, 6)
     probabilities = np.zeros((1, 6, len(CLASSES)), np.float32)
     probabilities[0, :, 0], probabilities[0, :, 1] = falling, 1 - falling
-    ids = np.array([str(number) for number in range(6)])
-    curves = roc(Predictions(np.array([0, 1, 1, 1, 1, 0]), probabilities, ids, ids))
+    curves = roc(plain(np.array([0, 1, 1, 1, 1, 0]), probabilities))
     first = curves[curves["dx"] == CLASSES[0]]
     rates = [0.1, 0.5, 0.99]
     assert np.interp(rates, first["fpr"], first["tpr"]).tolist() == [0.5, 0.5, 0.5]

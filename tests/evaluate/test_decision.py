@@ -4,7 +4,7 @@ from made import made
 from sklearn.metrics import confusion_matrix
 
 from tasks.evaluate.decision import THRESHOLDS, decision_curve, net_benefit
-from tasks.evaluate.predictions import malignancy
+from tasks.evaluate.predictions import MALIGNANT, answer
 from tasks.evaluate.resample import lesion_weights, plain_and_resampled
 
 
@@ -19,7 +19,7 @@ def test_worked_by_hand():
 
 def test_equals_the_formula_on_each_resample():
     test = made(0)
-    positive, score = malignancy(test)
+    positive, score = answer(test, MALIGNANT)
     weights = lesion_weights(test.lesions, 5, seed=0)
     found = net_benefit(positive, score, THRESHOLDS, weights)
     for row, counts in enumerate(weights):
@@ -34,7 +34,7 @@ def test_equals_the_formula_on_each_resample():
 def test_curve_stands_beside_treating_all_and_none():
     test = made(1)
     table = decision_curve(test, plain_and_resampled(test.lesions, 100, seed=0))
-    t, share = table["threshold"], malignancy(test)[0].mean()
+    t, share = table["threshold"], answer(test, MALIGNANT)[0].mean()
     assert list(t) == [i / 100 for i in range(1, 100)]
     np.testing.assert_allclose(table["all"], share - (1 - share) * t / (1 - t))
     assert (table["none"] == 0).all()

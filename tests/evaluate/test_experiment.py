@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES, QUESTIONS
 from made import made, stored, with_truth
 
-from tasks.classes import CLASSES
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS, summarise
 from tasks.infer.record import CLINICAL, GIVEN, WITHHELD, write_predictions
@@ -21,8 +21,9 @@ def score(folder, table, name="scored"):
     folder.mkdir(exist_ok=True)
     (folder / name).mkdir()
     write_predictions(folder / f"{name}.parquet", table)
+    path = folder / f"{name}.parquet"
     score_experiment.work(
-        folder / name, predictions=folder / f"{name}.parquet", resamples=100, seed=0
+        folder / name, predictions=path, resamples=100, seed=0, questions=QUESTIONS
     )
     return folder / name
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import plain
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -23,7 +24,6 @@ from tasks.evaluate.metrics import (
     scores,
     summarise,
 )
-from tasks.evaluate.predictions import Predictions
 from tasks.evaluate.resample import lesion_weights
 
 OVER_ALL_CLASSES = ("balanced_accuracy", "f1_macro", "roc_auc_ovr")
@@ -390,7 +390,7 @@ class TestFoldsBootstrapped:
         """A lesion an image, two classes; images named rightly or not."""
         truth = np.arange(len(right)) % 2
         said = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
-        return Predictions(truth, said[None], np.array(names), np.array(names), (0, 1))
+        return plain(truth, said[None], names)
 
     def test_lesions_of_both_folds_are_drawn_together(self):
         names = [f"L{number}" for number in range(40)]

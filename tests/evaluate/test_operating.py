@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
+from ham10000 import CLASSES
 from made import made, with_truth
 from sklearn.metrics import precision_score, recall_score, roc_curve
 
-from tasks.classes import CLASSES
 from tasks.evaluate.operating import at_thresholds, operating_points, threshold
-from tasks.evaluate.predictions import malignancy
+from tasks.evaluate.predictions import MALIGNANT, answer
 from tasks.evaluate.resample import plain_and_resampled
 
 UNDEFINED = {"mean": None, "low": None, "high": None}
@@ -57,11 +57,11 @@ class TestOperatingPoints:
 
     def test_thresholds_of_validation_are_applied_to_test(self):
         found = operating_points(self.validation, self.test, self.weights)["malignant"]
-        positive, score = malignancy(self.validation)
+        positive, score = answer(self.validation, MALIGNANT)
         limits = [threshold(positive, run, 0.95) for run in score]
         assert found["target"] == 0.95
         assert found["thresholds"] == limits, "as they are stored, so they are applied"
-        is_so, score = malignancy(self.test)
+        is_so, score = answer(self.test, MALIGNANT)
         for name, of in (
             ("sensitivity", lambda said: recall_score(is_so, said)),
             ("specificity", lambda said: recall_score(is_so, said, pos_label=False)),
@@ -72,7 +72,7 @@ class TestOperatingPoints:
             assert found[name]["low"] < np.mean(each) < found[name]["high"]
 
     def test_malignant_are_mel_bcc_and_akiec(self):
-        positive, score = malignancy(self.test)
+        positive, score = answer(self.test, MALIGNANT)
         which = [CLASSES.index(dx) for dx in ("mel", "bcc", "akiec")]
         assert (positive == np.isin(self.test.truth, which)).all()
         np.testing.assert_allclose(score, self.test.probabilities[:, :, which].sum(-1), rtol=1e-6)

@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made import made, metadata
+from ham10000 import CLASSES
+from made import made, metadata, with_truth
 from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
-from tasks.classes import CLASSES
-from tasks.evaluate.predictions import malignancy
+from tasks.evaluate.predictions import MALIGNANT, answer
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import MIN_LESIONS, MIN_SIDE, slice_columns, summarise_slices
 
@@ -43,7 +43,7 @@ def test_equals_scikit_learn_on_the_slice():
     n = len(test.truth)
     found = sliced(test, metadata(n))["sex"]["female"]
     truth, runs = test.truth[: n // 2], test.probabilities[:, : n // 2]
-    malignant, score = malignancy(test)
+    malignant, score = answer(test, MALIGNANT)
     expected = {
         "accuracy": [accuracy_score(truth, run.argmax(1)) for run in runs],
         "f1_weighted": [f1_score(truth, run.argmax(1), average="weighted") for run in runs],
@@ -86,7 +86,7 @@ class TestSmallSlices:
         test = made(3, lesions=200)
         if truth_of is not None:
             order = np.unique(test.lesions, return_inverse=True)[1]
-            test = type(test)(truth_of(order), test.probabilities, test.lesions, test.images)
+            test = with_truth(test, truth_of(order))
         table = metadata(len(test.truth))
         table["sex"] = np.where(test.lesions < f"HAM_{lesions:05}", "female", "male")
         return sliced(test, table)["sex"]["female"]

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES
 from PIL import Image
+from record import HAM10000
 
-from tasks.classes import CLASSES, TEST
+from tasks.classes import TEST
 from tasks.errors import UserError
 from tasks.explain.draw import enlarged, side_by_side, strength
 from tasks.explain.energy import MEASURES, measure, summarise
@@ -61,7 +63,7 @@ def test_means_are_over_runs_and_intervals_over_lesions() -> None:
     other = table.assign(energy=[0, 0.25, 0, 0.5, 0])
     truth = np.array([4, 4, 5, 5, 5])
     lesions = np.array(["a", "a", "b", "b", "c"])
-    found = summarise([table, other], truth, lesions, resamples=200, seed=0)
+    found = summarise([table, other], truth, lesions, HAM10000.codes, resamples=200, seed=0)
     assert (found["runs"], found["images"], found["lesions"], found["empty"]) == (2, 5, 3, 1)
     one = np.mean([1, 0.25, 0, 14 / 32])
     assert found["energy"]["mean"] == pytest.approx((one + 0.15) / 2, abs=1e-6)
@@ -73,12 +75,14 @@ def test_means_are_over_runs_and_intervals_over_lesions() -> None:
     # One lesion alone: drawn or not, its mean is the same.
     expected = (0.625 + 0.125) / 2
     assert mel["energy"] == {"mean": expected, "low": expected, "high": expected}
-    assert summarise([table, other], truth, lesions, resamples=200, seed=0) == found
+    assert summarise([table, other], truth, lesions, HAM10000.codes, resamples=200, seed=0) == found
 
 
 def test_class_whose_maps_are_all_empty_has_no_mean() -> None:
     table = measure(np.zeros((2, 4, 6), np.float32), np.stack([MASK] * 2))
-    found = summarise([table], np.array([0, 1]), np.array(["a", "b"]), resamples=100, seed=0)
+    found = summarise(
+        [table], np.array([0, 1]), np.array(["a", "b"]), HAM10000.codes, resamples=100, seed=0
+    )
     assert found["energy"] == {"mean": None, "low": None, "high": None}
     assert found["area"]["mean"] is None
 
@@ -87,7 +91,9 @@ def test_area_and_energy_are_of_the_same_images() -> None:
     """The mask of the empty map is the larger one: its area does not count."""
     masks = np.stack([MASK, np.ones_like(MASK)])
     table = measure(np.stack([MASK, np.zeros_like(MASK)]), masks)
-    found = summarise([table], np.array([0, 1]), np.array(["a", "b"]), resamples=100, seed=0)
+    found = summarise(
+        [table], np.array([0, 1]), np.array(["a", "b"]), HAM10000.codes, resamples=100, seed=0
+    )
     assert found["energy"]["mean"] - found["area"]["mean"] == found["gain"]["mean"] == 0.75
 
 
@@ -130,15 +136,15 @@ def test_test_images_are_those_of_the_split(tmp_path: Path) -> None:
     folds = [TEST, "train"] * 5
     columns = {"image_id": ids, "lesion_id": ids, "dx": "nv", "fold": folds}
     pd.DataFrame(columns).to_csv(split, index=False)
-    table, sources = images_of_test(tmp_path, split, None)
+    table, sources = images_of_test(tmp_path, HAM10000, split, None)
     assert [source.stem for source in sources] == table["image_id"].tolist() == ids[::2]
     assert sources[4].path.name == "HAM10000_images_part_2.zip"
     assert set(table["sex"]) == {"male"}
-    table, _ = images_of_test(tmp_path, split, 2)
+    table, _ = images_of_test(tmp_path, HAM10000, split, 2)
     assert table["image_id"].tolist() == ["I0", "I8"]
     pd.DataFrame(columns | {"fold": TEST}).to_csv(split, index=False)
     with pytest.raises(UserError, match="has no image I9, and lacks 1 in all"):
-        images_of_test(tmp_path, split, None)
+        images_of_test(tmp_path, HAM10000, split, None)
 
 
 def test_drawing_lays_the_map_over_the_picture() -> None:
@@ -158,5 +164,7 @@ def test_drawing_lays_the_map_over_the_picture() -> None:
 def test_classes_are_named_in_their_order() -> None:
     """What is written is JSON that a later run can be held against."""
     table = measure(maps()[:2], np.stack([MASK] * 2))
-    found = summarise([table], np.array([6, 0]), np.array(["a", "b"]), resamples=100, seed=0)
+    found = summarise(
+        [table], np.array([6, 0]), np.array(["a", "b"]), HAM10000.codes, resamples=100, seed=0
+    )
     assert list(json.loads(json.dumps(found))["classes"]) == [CLASSES[0], CLASSES[6]]

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from conftest import PROJECT
+from conftest import PROJECT, describe_sets
+from ham10000 import CODING
 from PIL import Image
+from saved import tell
 
 from flows import explain
 from tasks import process
@@ -48,6 +50,7 @@ def record(folder: Path, size: tuple[int, int] = (60, 40)) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     record(Path("data/raw"))
     Path("data/splits").mkdir()
     rows = [f"I{n},L{n},mel,{TEST}" for n in range(NUMBER)]
@@ -118,8 +121,7 @@ def test_without_masks_it_draws(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "data/raw/HAM10000_segmentations_lesion_tschandl.zip").unlink()
-    Path("models/optimized/seed-0").mkdir(parents=True)
-    Path("models/optimized/seed-0/model.keras").touch()
+    tell(Path("models/optimized/seed-0/model.keras"), CODING)
     asked: dict[str, Any] = {}
 
     def call(function: str, *, report: Callable[[Any], None], **arguments: Any) -> None:

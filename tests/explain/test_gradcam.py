@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from ham10000 import CLASSES
 
 from tasks import process
-from tasks.classes import CLASSES
 
 HERE = "test_gradcam"
 KINDS = ("plain", "clinical", "flips")

@@ -17,6 +17,7 @@ KINDS = ("baseline", "optimized", "embedded")
 def look(*, report: Callable[[Any], None]) -> None:
     """In a child: of each kind, where its cells are said to look, and which pixels change them."""
     import keras
+    from ham10000 import CODING
     from keras import layers
 
     from tasks.explain.gradcam import cut
@@ -27,7 +28,7 @@ def look(*, report: Callable[[Any], None]) -> None:
     keras.utils.set_random_seed(0)
     found = {}
     for module in (baseline, optimized):
-        model = module.build(*standardised((30, 40, 3), [100.0] * 3, [2500.0] * 3))
+        model = module.build(*standardised((30, 40, 3), [100.0] * 3, [2500.0] * 3), CODING)
         front, _, grid = cut(model)
         found[model.name] = grid, windows(front, 30, 40)
 

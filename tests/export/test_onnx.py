@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from conftest import PROJECT
+from conftest import PROJECT, describe_sets
 from dvc.repo import Repo
+from ham10000 import CLASSES, CODING, HAM10000
 
 from flows import export as flow
 from tasks import process
 from tasks.cache import file_hash
-from tasks.classes import CLASSES
 from tasks.process import ProcessError
+from tasks.sets.handed_on import hand_on
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def test_file_gives_the_mean_over_runs(models: Path, tmp_path: Path, kind: str) 
         sure = [np.exp(k * 2.6) / (np.exp(k * 2.6) + 6) for k in (1, 2)]
         assert said[0, CLASSES.index("mel")] == pytest.approx(np.mean(sure), abs=1e-5)
     metadata = {prop.key: prop.value for prop in onnx.load(target).metadata_props}
-    assert json.loads(metadata["classes"]) == list(CLASSES)
+    expected = CODING._asdict() if clinical else {"classes": CLASSES}
+    assert metadata == {name: json.dumps(words) for name, words in expected.items()}
 
 
 def test_flow_writes_the_card_beside(
@@ -58,13 +60,17 @@ def test_flow_writes_the_card_beside(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    describe_sets(tmp_path)
+    Path("data/set.json").write_text(hand_on(HAM10000).model_dump_json())
     Path("models").mkdir()
     Path("models/optimized").symlink_to(models / "flips")
     Repo.init(no_scm=True).close()
     flow.main("optimized")
     folder = Path("exports/optimized")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.onnx"]
-    assert file_hash(folder / "model.onnx") in (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text()
+    assert file_hash(folder / "model.onnx") in text
+    assert "tells the 7 classes of HAM10000 apart" in text
 
 
 def test_readme_of_something_else_stays(

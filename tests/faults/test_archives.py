@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from record import ONE, TWO, Record, encoded, faults
+from record import HAM10000, ONE, TWO, Record, encoded, faults
 
 from tasks.explain.masks import Masks
 from tasks.predict import images
@@ -161,10 +161,10 @@ def test_image_that_is_not_where_it_says(
     ],
 )
 def test_ignored(name: str, tmp_path: Path) -> None:
-    plain = check(Record().write(tmp_path))
+    plain = check(Record().write(tmp_path), HAM10000)
     member(name, b"\0\5\x16\7resource fork")(tmp_path / ONE)
     before = sorted(tmp_path.parent.rglob("*"))
-    assert check(tmp_path).equals(plain)
+    assert check(tmp_path, HAM10000).equals(plain)
     out = tmp_path / "out"
     out.mkdir()
     decode(out, archive=tmp_path / ONE, images=["I1", "I3"], width=8, height=6)
@@ -174,7 +174,7 @@ def test_ignored(name: str, tmp_path: Path) -> None:
 def test_nested_folders(tmp_path: Path) -> None:
     """`deep/er/I3.jpg` is image I3, and the same in `flows.predict`."""
     Record().write(tmp_path)
-    check(tmp_path)
+    check(tmp_path, HAM10000)
     decode(tmp_path, archive=tmp_path / ONE, images=["I3"], width=8, height=6)
     (pixels,) = np.load(tmp_path / "pixels.npy")
     (source,) = (one for one in find_all([str(tmp_path / ONE)])[0] if one.stem == "I3")
@@ -191,7 +191,7 @@ def test_masks_of_another_suffix(tmp_path: Path) -> None:
 
 def test_no_archive(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no HAM10000_images_part_\*\.zip"):
-        check(Record(archives={}).write(tmp_path))
+        check(Record(archives={}).write(tmp_path), HAM10000)
 
 
 def test_faults_of_all_archives_at_once(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
     record.archives[ONE]["I1.jpg"] = stream.getvalue() + bytes(20 * 2**20)
     path = record.write(tmp_path) / ONE
     assert path.stat().st_size < 2**16
-    check(tmp_path)
+    check(tmp_path, HAM10000)
     monkeypatch.setattr(module, "LARGEST", 2**20)
     monkeypatch.setattr(images, "LARGEST", 2**20)
     assert faults(tmp_path) == [f"{ONE}: I1.jpg has more than 1 MiB unpacked"]

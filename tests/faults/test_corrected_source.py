@@ -8,7 +8,7 @@ from conftest import PROJECT, SMALL, dvc, repro
 from record import Record
 
 from flows.scratch import make_copy
-from tasks.settings import SOURCE_VARIABLE
+from tasks.sections import SOURCE_VARIABLE
 
 
 def written(record: Record, folder: Path) -> None:

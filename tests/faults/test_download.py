@@ -15,9 +15,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, describe_sets
 from host import (
     BODY,
+    FILES,
     METADATA,
     PART_1,
     PART_2,
@@ -27,6 +28,7 @@ from host import (
     md5,
     sha256sums,
 )
+from record import HAM10000
 
 from flows import download as stage
 from tasks.cache import STORE
@@ -214,11 +216,11 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
     """Both hashes and the file are named, and nothing is left."""
     folder = tmp_path / "record"
     folder.mkdir()
-    bodies = {name: name.encode() for name in remote.FILES}
+    bodies = {name: name.encode() for name in FILES}
     (folder / "SHA256SUMS").write_text(sha256sums(bodies))
     for name in bodies:
         (folder / name).write_bytes(b"others")
-    file = list_files(str(folder), tmp_path)[2]
+    file = list_files(str(folder), tmp_path, HAM10000)[2]
     with pytest.raises(DownloadError, match="wrong digest") as raised:
         fetch(file, tmp_path / "raw.csv", tmp_path / "partial")
     for part in (file.digest, hashlib.sha256(b"others").hexdigest(), str(folder / METADATA)):
@@ -244,7 +246,7 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
 )
 def test_source_that_is_none(source: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError):
-        list_files(source, tmp_path)
+        list_files(source, tmp_path, HAM10000)
 
 
 def refuse(*_: object, **__: object) -> None:
@@ -301,6 +303,7 @@ def test_what_is_here_is_not_fetched_again_for_changed_code(
 ) -> None:
     """Then the tasks' cache knows nothing of it."""
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     serve(host, BODY)
     stage.download(served(host))
     shutil.rmtree(STORE)
@@ -319,6 +322,7 @@ def test_stage_keeps_the_last_record_and_a_repair_completes(
     prefect_server: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     settings = served(host)
 
     def record() -> dict[str, str]:

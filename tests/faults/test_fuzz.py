@@ -15,19 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from ham10000 import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from params import PARAMS
 from PIL import ExifTags, Image
-from record import HEADER, ONE, Record
+from record import HAM10000, HEADER, METADATA, ONE, Record
 
-from tasks.classes import CLASSES, FOLDS
+from tasks.classes import FOLDS
 from tasks.errors import UserError
 from tasks.predict import images
 from tasks.predict.images import ImageError, Source, find_all, read
 from tasks.preprocess.check import (
-    METADATA,
     DataError,
     DataFaults,
     check,
@@ -35,8 +35,9 @@ from tasks.preprocess.check import (
     read_metadata,
 )
 from tasks.preprocess.decode import decode
-from tasks.settings import Settings, SettingsError, load
+from tasks.settings import Settings, load
 from tasks.split.folds import SplitError, assign
+from tasks.yaml import SettingsError
 
 SLOW = bool(os.environ.get("LESIONFLOW_SLOW"))
 WIDTH, HEIGHT = 8, 6
@@ -84,7 +85,7 @@ ROW = st.one_of(st.lists(CELL, min_size=5, max_size=9), NEARLY)
 
 
 def assert_metadata_is_sound_or_refused(path: Path) -> None:
-    found, error = attempt(lambda: read_metadata(path), DataError)
+    found, error = attempt(lambda: read_metadata(path.parent, HAM10000), DataError)
     if found is None:
         assert str(error).startswith(str(path))
         return
@@ -368,7 +369,7 @@ def test_archive_bytes(packing: int, edits: list[tuple[str, float, bytes]], tmp_
             members.writestr(name, IMAGES["JPEG"])
     archive.write_bytes(edited(archive.read_bytes(), edits))
     before = sorted(tmp_path.rglob("*"))
-    table, _ = attempt(lambda: check(folder), DataFaults)
+    table, _ = attempt(lambda: check(folder, HAM10000), DataFaults)
     assert sorted(tmp_path.rglob("*")) == before
     if table is not None:
         assert_decoded_or_listed(archive, tmp_path, ["I1", "I3"])

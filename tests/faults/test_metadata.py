@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import PROJECT
-from record import HEADER, ONE, TWO, Record, encoded, faults
+from conftest import PROJECT, describe_sets
+from record import HAM10000, HEADER, METADATA, ONE, TWO, Record, encoded, faults
 
 from flows import preprocess as stage
-from tasks.clinical import SITES
-from tasks.preprocess.check import METADATA, SHOWN, DataError, check, read_metadata
+from tasks.preprocess.check import SHOWN, DataError, check, read_metadata
 from tasks.preprocess.decode import decode
 from tasks.settings import load
 
@@ -103,7 +102,8 @@ def age(text: str) -> Spoil:
         ),
         pytest.param(
             row(3, "L1,I1,mel,histo,55.0,male,knee"),
-            f"{METADATA}, row 3: localization 'knee' is none of {', '.join(SITES)}",
+            f"{METADATA}, row 3: localization 'knee' is none of unknown, "
+            + ", ".join(HAM10000.sites),
             id="unknown localization",
         ),
         pytest.param(
@@ -178,7 +178,7 @@ def test_many_faults_are_counted_and_the_first_shown(tmp_path: Path) -> None:
     record = Record()
     record.rows += [f"L,X{number},nv,histo,50,male,back" for number in range(SHOWN + 5)]
     with pytest.raises(DataError) as raised:
-        check(record.write(tmp_path))
+        check(record.write(tmp_path), HAM10000)
     lines = str(raised.value).splitlines()
     assert lines[0] == f"{tmp_path}: {SHOWN + 5} faults"
     assert lines[-1] == "  ... and 5 more"
@@ -227,26 +227,26 @@ def test_read_as_meant(
     tmp_path: Path,
 ) -> None:
     """A missing age, in row 2, is among what is allowed."""
-    plain = check(Record().write(tmp_path))
+    plain = check(Record().write(tmp_path), HAM10000)
     assert plain["age"].isna().sum() == 1
     path = tmp_path / METADATA
     if change:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         change(table).to_csv(path, index=False)
     path.write_bytes(path.read_text().replace("\n", newline).encode(encoding))
-    read = check(tmp_path)
+    read = check(tmp_path, HAM10000)
     assert read[plain.columns].equals(plain)
     assert set(read.columns) - set(plain.columns) == ({"dataset"} if change is eighth else set())
 
 
 @pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".Jpeg"])
 def test_archives_with_another_suffix(suffix: str, tmp_path: Path) -> None:
-    plain = check(Record().write(tmp_path))
+    plain = check(Record().write(tmp_path), HAM10000)
     record = Record()
     record.archives[ONE] = {
         name.replace(".jpg", suffix): content for name, content in record.archives[ONE].items()
     }
-    assert check(record.write(tmp_path)).equals(plain)
+    assert check(record.write(tmp_path), HAM10000).equals(plain)
     decode(tmp_path, archive=tmp_path / ONE, images=["I1", "I3"], width=8, height=6)
     assert (tmp_path / "pixels.npy").exists()
 
@@ -298,26 +298,27 @@ def test_no_table(content: bytes, message: str, tmp_path: Path) -> None:
     path = Record().write(tmp_path) / METADATA
     path.write_bytes(content)
     with pytest.raises(DataError) as raised:
-        check(tmp_path)
+        check(tmp_path, HAM10000)
     assert str(raised.value).startswith(f"{path}: {message}")
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{METADATA} is missing"):
-        check(tmp_path)
+        check(tmp_path, HAM10000)
 
 
 def test_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / METADATA).mkdir()
     with pytest.raises(DataError, match=f"{METADATA} cannot be read: Is a directory"):
-        read_metadata(tmp_path / METADATA)
+        read_metadata(tmp_path, HAM10000)
 
 
 def test_last_good_output_is_kept_and_a_repair_completes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stage.RAW.mkdir(parents=True)
+    describe_sets(tmp_path)
+    stage.RAW.mkdir()
     settings = load(PROJECT / "params.yaml")
 
     def files() -> dict[str, bytes]:

@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from ham10000 import CODING
 from prefect import flow
+from saved import tell
 
 from tasks import cache, process
 from tasks.folds import read_fold
@@ -174,6 +176,34 @@ TAMPERED: dict[str, tuple[Callable[[Members], Members], int, str]] = {
         zipfile.ZIP_STORED,
         "was not saved by the stage `train`",
     ),
+    "a class that is no word": (
+        lambda members: {**members, "metadata.json": b'{"classes": ["nv", "m\\u001bel"]}'},
+        zipfile.ZIP_STORED,
+        "was not saved by the stage `train`: its classes are not all words",
+    ),
+    "a class twice": (
+        lambda members: {**members, "metadata.json": b'{"classes": ["nv", "nv"]}'},
+        zipfile.ZIP_STORED,
+        "was not saved by the stage `train`: its classes are not all different",
+    ),
+    "words of a column that are numbers": (
+        lambda members: {**members, "metadata.json": b'{"classes": ["a", "b"], "sexes": [1, 2]}'},
+        zipfile.ZIP_STORED,
+        "was not saved by the stage `train`: its sexes are not all words",
+    ),
+    "one class": (
+        lambda members: {**members, "metadata.json": b'{"classes": ["nv"]}'},
+        zipfile.ZIP_STORED,
+        "was not saved by the stage `train`: it has fewer than two classes",
+    ),
+    "more classes than outputs": (
+        lambda members: {
+            **members,
+            "metadata.json": json.dumps({"classes": [*"abcdefgh"]}).encode(),
+        },
+        zipfile.ZIP_STORED,
+        r" gives \[\('float32', 7\)\], where .* and gives \[\('float32', 8\)\]: name another",
+    ),
 }
 
 
@@ -286,11 +316,11 @@ def ask_each(*, folder: Path, report: Any) -> None:
     """In a child."""
     from tasks.errors import UserError
     from tasks.predict.models import ask_all, load_all
-    from tasks.train.archive import save_model
 
     for name in ODD:
         path = folder / f"{name}.keras"
-        save_model(odd(name), path)
+        odd(name).save(path)
+        tell(path, CODING)
         try:
             pixels, codes = np.zeros((1, 8, 12, 3), np.uint8), np.zeros((1, 3), np.int64)
             ask_all([path], load_all([path]), pixels, codes)
@@ -419,5 +449,5 @@ def test_npy_with_objects(reader: str, tmp_path: Path, monkeypatch: pytest.Monke
         Path("split.csv").write_text("image_id,lesion_id,dx,fold\na,b,nv,train\n")
         Path("table.csv").write_text("image_id,age,sex,localization\na,1,male,back\n")
         with pytest.raises(ValueError, match=r"Python objects in dtype|allow_pickle=False"):
-            read_fold(Path("a.npy"), Path("table.csv"), Path("split.csv"), "train")
+            read_fold(Path("a.npy"), Path("table.csv"), Path("split.csv"), "train", 0, CODING)
     assert not Path(MARK).exists(), "code of the file ran"

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import tiny
 from PIL import Image
+from record import HAM10000
+from saved import tell
 
 from flows import predict, score
-from tasks.classes import CLASSES
+from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict import apart
 from tasks.predict.answer import Answer
@@ -25,12 +27,13 @@ from tasks.preprocess.check import DataFaults
 
 EVIL = "a\x1b]0;owned\x07\x9b2J\r\nb\u2028c.jpg"
 SHOWN = r"a\x1b]0;owned\x07\x9b2J\r\nb\u2028c.jpg"
-EVEN = np.full((2, len(CLASSES)), 1 / len(CLASSES), np.float32)
+EVEN = np.full((2, 7), 1 / 7, np.float32)
+OPERATION = Operation(HAM10000.codes)
 
 
 def written(kind: str, *names: str, explanation: Path | None = None) -> str:
     stream = io.StringIO()
-    writer = WRITERS[kind](stream, Operation())
+    writer = WRITERS[kind](stream, OPERATION)
     for name in names:
         writer.write(Answer(Source(Path(name)), EVEN, explanation=explanation))
     writer.close()
@@ -125,7 +128,7 @@ def test_what_is_passed_over_is_told(
         monkeypatch.setattr(module, "predict_apart", answer)
     for number in range(5):
         (mixed / f"z{number}.dat").touch()
-    assert predict.run(["set"], [Path("model.keras")], None, "csv", None, None) == 0
+    assert predict.run(["set"], [Path("model.keras")], None, OPERATION, "csv", None, None) == 0
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 1 + 3
     kinds = "JPEG, PNG, TIFF, BMP, WebP or GIF"
@@ -134,7 +137,7 @@ def test_what_is_passed_over_is_told(
     assert printed.err == f"predict: {told} more; save as JPEG what is an image\n"
 
     Path("truth.csv").write_text("image_id,dx\na,mel\nb,nv\n")
-    (mixed.parent / "model.keras").touch()
+    tell(mixed.parent / "model.keras", Coding(HAM10000.codes))
     score.score("model.keras", mixed, Path("truth.csv"), None, 100, 0)
     assert capsys.readouterr().err.startswith("score: passed over 11, no JPEG, ")
 
@@ -157,7 +160,7 @@ def test_json_is_valid_whatever_happens(
         monkeypatch.setattr(predict, "predict_apart", answer)
         for output in (None, Path("said.json")):
             with pytest.raises(UserError):
-                predict.run(["a.jpg"], [Path("model.keras")], None, "json", output, None)
+                predict.run(["a.jpg"], [Path("m.keras")], None, OPERATION, "json", output, None)
             if output is None:
                 assert len(json.loads(capsys.readouterr().out)) == number
     assert Path("said.json").read_text() == "as before"

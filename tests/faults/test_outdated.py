@@ -19,7 +19,8 @@ from flows.compare import compare_with
 from flows.outdated import Results, results
 from flows.scratch import change_params
 from tasks.errors import UserError
-from tasks.settings import SOURCE_VARIABLE, load
+from tasks.sections import SOURCE_VARIABLE
+from tasks.settings import load
 
 LINE = {
     "model": "baseline",

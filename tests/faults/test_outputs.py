@@ -22,9 +22,9 @@ def predicted(output: Path) -> None:
 
 def scored(output: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score, "score", lambda *_: {"a": 1})
+        patch.setattr(score, "score", lambda *_, **__: {"a": 1})
         patch.setattr(score, "summary", lambda content: "a table")
-        score.main("model", Path(), Path(), None, output, 100, 0)
+        score.main("model", Path(), Path(), output=output)
 
 
 @pytest.fixture(params=[predicted, scored])

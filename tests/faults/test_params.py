@@ -21,7 +21,8 @@ from params import (
 
 from tasks.keywords import MODEL, SAMPLER, modules, parameters
 from tasks.oversample.samplers import none
-from tasks.settings import DEEPEST, SettingsError, load
+from tasks.settings import load
+from tasks.yaml import DEEPEST, SettingsError
 
 NETWORKS = modules("tasks.embed.networks")
 LINE = "unknown key; allowed here: model, input, sampling, split, recipe, runs, epochs"
@@ -30,7 +31,7 @@ CNN = "batch_size, learning_rate, plateau"
 FAULTS: dict[str, list[tuple[str, Any, str]]] = {
     "unknown key": [
         ("trian", {}, f"unknown key; allowed here: {SECTIONS}"),
-        ("download.url", "x", "unknown key; allowed here: source, synthetic"),
+        ("download.url", "x", "unknown key; allowed here: set, source, synthetic"),
         ("download.synthetic.images", 3, "unknown key; allowed here: lesions, seed"),
         ("split.folds", 3, "unknown key; allowed here: seed, train, validation, test"),
         ("oversample.smote.k", 3, "unknown key; allowed here: k_neighbors, seed"),

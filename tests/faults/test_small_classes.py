@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES, CODING, QUESTIONS
 from made import made, stored
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
-from tasks.classes import CLASSES, FOLDS
-from tasks.clinical import LEVELS
+from tasks.classes import FOLDS
 from tasks.compare import compare
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
@@ -47,7 +47,7 @@ def training_fold(**counts: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], 
     draw = np.random.default_rng(0)
     labels = draw.permutation(np.repeat(np.arange(len(CLASSES)), list(numbers.values())))
     images = draw.integers(0, 256, (len(labels), 4, 5, 3)).astype(np.uint8)
-    return images, labels, draw.integers(0, LEVELS, (len(labels), 3))
+    return images, labels, draw.integers(0, CODING.levels, (len(labels), 3))
 
 
 @pytest.mark.parametrize("protocol", ["lesion", "image"])
@@ -121,7 +121,9 @@ OVER_CLASSES = {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}
 def scored(folder: Path, table: pd.DataFrame) -> dict[str, Any]:
     """The metrics of predictions, which must be JSON."""
     write_predictions(folder / "p.parquet", table)
-    score_experiment.work(folder, predictions=folder / "p.parquet", resamples=100, seed=0)
+    score_experiment.work(
+        folder, predictions=folder / "p.parquet", resamples=100, seed=0, questions=QUESTIONS
+    )
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON")

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES, CODING
 from numpy.typing import NDArray
 
-from tasks.classes import CLASSES, FOLDS
-from tasks.clinical import LEVELS, read_clinical
+from tasks.classes import FOLDS
 from tasks.errors import UserError
 from tasks.keywords import SAMPLER
 from tasks.oversample.fold import oversample_fold
@@ -43,7 +43,7 @@ def training_fold(
     labels = draw.permutation(np.repeat(np.arange(len(CLASSES)), COUNTS))
     lowest = np.array([0, 30, 60, 90, 120, 150, 206])[labels]
     noise = draw.integers(0, 50, (len(labels), *SHAPE))
-    clinical = draw.integers(0, LEVELS, (len(labels), 3))
+    clinical = draw.integers(0, CODING.levels, (len(labels), 3))
     return (lowest[:, None, None, None] + noise).astype(np.uint8), labels, clinical
 
 
@@ -80,7 +80,7 @@ def prepared(tmp_path: Path) -> dict[str, Any]:
     metadata = {"age": clinical[:, 0] * 4, "sex": "male", "localization": "trunk"}
     pd.DataFrame(metadata).to_csv(tmp_path / "table.csv", index=False)
     files = {name: tmp_path / f"{name}.csv" for name in ("split", "table")}
-    return {"images": tmp_path / "images.npy", **files, "part": 0}
+    return {"images": tmp_path / "images.npy", **files, "part": 0, "coding": CODING}
 
 
 def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
@@ -106,7 +106,8 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
     assert 0 < (~inside).sum() < inside.sum()
     np.testing.assert_array_equal(seen["images"], np.load(prepared["images"])[inside])
     assert [CLASSES[label] for label in seen["labels"]] == rows.loc[inside, "dx"].tolist()
-    np.testing.assert_array_equal(seen["clinical"], read_clinical(prepared["table"])[inside])
+    table = pd.read_csv(prepared["table"], dtype=str, keep_default_na=False)
+    np.testing.assert_array_equal(seen["clinical"], CODING.clinical(table)[inside])
     assert seen["rate"] == 0.5
     expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
     assert equal(read_variant(tmp_path / "part-0.npz"), expected)
@@ -230,7 +231,7 @@ def test_smotenc_makes_codes_that_its_class_has() -> None:
     clinical[labels == 3, 0] = 0
     added = smotenc.sample(images, labels, clinical)
     assert len(added.clinical) == len(added.images)
-    assert (added.clinical < LEVELS).all()
+    assert (added.clinical < CODING.levels).all()
     first, unknown = (added.clinical[added.labels == label] for label in (0, 3))
     assert set(first[:, 0]) <= set(range(4, 9))
     assert len(set(first[:, 0])) > 2, "age is interpolated"

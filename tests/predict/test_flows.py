@@ -4,29 +4,34 @@ import csv
 import json
 import os
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny
-from conftest import PROJECT
+from conftest import PROJECT, describe_sets
 from PIL import ExifTags, Image
+from record import HAM10000
 
 from flows import predict, score
 from tasks import process
+from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
 from tasks.predict.images import Source
 from tasks.predict.locate import best, models_of
 from tasks.preprocess.check import DataFaults
+from tasks.sets.handed_on import hand_on
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of two runs each."""
     folder = tmp_path_factory.mktemp("project") / "models"
-    return tiny.make(folder, kinds=("plain", "clinical", "code"))
+    tiny.make(folder, kinds=("plain", "clinical", "code"))
+    return folder
 
 
 @pytest.fixture
@@ -35,10 +40,12 @@ def here(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("models").symlink_to(models)
     text = (PROJECT / "params.yaml").read_text().split("\nexperiments:")[0]
-    rows = "  plain: {model: baseline, input: prepared, sampling: none, split: lesion}"
+    rows = "  plain: {model: baseline, input: prepared, sampling: none, split: lesion, recipe: cnn}"
     evaluate = "evaluate: {resamples: 100, seed: 0}"
     Path("params.yaml").write_text(f"{text}\nexperiments:\n{rows}\n{evaluate}\n")
     Path("images").mkdir()
+    describe_sets(tmp_path)
+    Path("data/set.json").write_text(hand_on(HAM10000).model_dump_json())
     return tmp_path
 
 
@@ -128,13 +135,18 @@ def test_clinical_columns(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     tiny.picture("nv").save("images/a.png")
     arguments: dict[str, Any] = {"model": Path("models/clinical"), "format": predict.Format.csv}
     classes = []
-    for sex in (None, predict.Sex.male):
+    for sex in (None, "male"):
         assert run(predict.main, ["images/a.png"], sex=sex, **arguments) == 0
         (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
         classes.append(row["class"])
     assert classes == ["nv", "mel"]
-    assert run(predict.main, ["images"], localization="knee", **arguments) == 1
-    assert "unknown localization 'knee'; one of unknown, abdomen" in capsys.readouterr().err
+    for word in ("knee", "unknown"):
+        assert run(predict.main, ["images"], localization=word, **arguments) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"predict: unknown localization {word!r}; one of abdomen, acral, ")
+        assert said.endswith(", upper extremity, or none\n")
+    assert run(predict.main, ["images"], model=Path("models/plain"), sex="male") == 1
+    assert "plain/seed-0/model.keras takes no sex: leave --sex out" in capsys.readouterr().err
 
 
 def test_nothing_readable_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +189,7 @@ def test_models_that_cannot_be_used(
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     Path("text.keras").write_text("no model")
     with zipfile.ZipFile("other.keras", "w") as archive:
-        archive.writestr("metadata.json", json.dumps({"classes": ["cat", "dog"]}))
+        archive.writestr("metadata.json", json.dumps({"labels": ["cat", "dog"]}))
         for name in ("config.json", "model.weights.h5"):
             archive.writestr(name, "")
     said: list[str] = []
@@ -185,7 +197,7 @@ def test_models_that_cannot_be_used(
     text, nothing, other, code, clinical = said
     assert text.startswith("text.keras was not saved by the stage `train`: File is not a zip")
     assert nothing == "nothing.keras is missing"
-    assert other == "other.keras was saved for the classes cat, dog: train anew"
+    assert other == "other.keras was not saved by the stage `train`: it names no classes"
     assert "code/seed-0/model.keras cannot be loaded: " in code
     assert len(code.splitlines()) == 1
     assert clinical.endswith("takes no age, sex and localization: leave them out")
@@ -291,10 +303,12 @@ def test_metrics_from_before_the_models_are_refused(
     assert "is of other models than those in" in capsys.readouterr().err
 
 
-def test_unknown_columns_are_none_at_all() -> None:
-    """A clinical model then goes by what it scored without."""
-    assert predict.codes(None, None, "unknown") is None
-    assert predict.codes(50, None, "unknown") == [11, 0, 0]
+def test_words_are_the_models() -> None:
+    coding = Coding(("a", "b"), ("m", "f"), ("leg", "head/neck"))
+    codes = partial(predict.clinical_codes, Path("model.keras"), coding)
+    assert codes(None, None, None) is None, "a clinical model then goes by what it scored without"
+    assert codes(50, None, None) == [11, 0, 0]
+    assert codes(None, "f", "head/neck") == [0, 2, 2]
 
 
 def test_memory_is_a_batchs(here: Path, models: Path) -> None:
@@ -347,8 +361,8 @@ def test_score_against_a_made_up_truth(here: Path, capsys: pytest.CaptureFixture
         }
     assert content["runs"]["loss"] != content["averaged"]["loss"]
     said = capsys.readouterr().out
-    assert said.startswith("13 images, 2 models\n")
-    assert "balanced multiclass accuracy of the runs averaged: .393 (" in said
+    assert said.startswith("truth.csv: 13 images, 2 models\n")
+    assert "ISIC 2018 Task 3, balanced multiclass accuracy of the runs averaged: .393 (" in said
 
     capsys.readouterr()
     assert run(score.main, *arguments, seed=0, **{**options, "output": Path("images")}) == 1

@@ -1,20 +1,26 @@
 """Calibration, operating points, and which models are asked."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from made import made, stored
+from record import HAM10000
 
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.infer.record import write_predictions
 from tasks.predict.locate import best, experiment_of, models_of, read_metrics, seeds_of
-from tasks.predict.operate import Operation, calibrated, operation, verdicts
+from tasks.predict.operate import Operation, calibrated
+from tasks.predict.operate import operation as operation_of
 
+CLASSES, QUESTIONS = HAM10000.codes, HAM10000.asked()
+operation = partial(operation_of, classes=CLASSES, questions=QUESTIONS)
+OF_HAM10000 = partial(Operation, CLASSES, QUESTIONS)
 MEAN = np.array([0.1, 0.1, 0.05, 0.05, 0.3, 0.4, 0], np.float32)
 METRICS = {
     "runs": 3,
@@ -38,10 +44,10 @@ def test_temperature_divides_the_logits() -> None:
 
 def test_threshold_is_of_the_classes_together() -> None:
     """Malignant is .5; melanoma .3."""
-    found = verdicts(MEAN, {"malignant": 0.4999, "melanoma": 0.31})
+    found = OF_HAM10000(None, {"malignant": 0.4999, "melanoma": 0.31}).verdicts(MEAN)
     assert found == {"malignant": True, "melanoma": False}
     at_it = float(MEAN[4])
-    assert verdicts(MEAN, {"melanoma": at_it}) == {"melanoma": True}
+    assert OF_HAM10000(None, {"melanoma": at_it}).verdicts(MEAN) == {"melanoma": True}
 
 
 def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) -> None:
@@ -49,11 +55,11 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
     validation, test = made(0), made(1)
     path = tmp_path / "predictions.parquet"
     write_predictions(path, stored(validation, test))
-    score_experiment.work(tmp_path, predictions=path, resamples=100, seed=0)
+    score_experiment.work(tmp_path, predictions=path, questions=QUESTIONS, resamples=100, seed=0)
     metrics = json.loads((tmp_path / "details.json").read_text())
     found = operation("x", metrics, [0, 1], clinical=True)
     means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]
-    said = [verdicts(mean, found.thresholds) for mean in means]
+    said = [found.verdicts(mean) for mean in means]
     for point, key, classes in (("malignant", "malignant", (0, 1, 4)), ("melanoma", "mel", (4,))):
         positive = np.isin(test.truth, classes)
         flagged = np.array([one[point] for one in said])
@@ -67,21 +73,21 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
 
 
 def test_numbers_are_those_of_the_models() -> None:
-    assert operation("x", METRICS, [0, 1, 2], clinical=True) == Operation(
+    assert operation("x", METRICS, [0, 1, 2], clinical=True) == OF_HAM10000(
         1.5, {"malignant": 0.5, "melanoma": 0.31}
     )
-    assert operation("x", METRICS, [2], clinical=True) == Operation(
+    assert operation("x", METRICS, [2], clinical=True) == OF_HAM10000(
         3.0, {"malignant": 0.1, "melanoma": 0.2}
     )
-    assert operation("x", METRICS, [1], clinical=False) == Operation(0.5, {"malignant": 0.61})
+    assert operation("x", METRICS, [1], clinical=False) == OF_HAM10000(0.5, {"malignant": 0.61})
     for metrics, seeds in (({"runs": 2}, [0, 1]), ({}, [5])):
-        assert operation("x", metrics, seeds, clinical=True) == Operation()
+        assert operation("x", metrics, seeds, clinical=True) == OF_HAM10000()
 
 
 def test_models_that_are_asked_without_clinical_columns_have_thresholds_of_their_own() -> None:
     metrics = {**METRICS, "withheld": {"ensemble": {"calibration": {"temperatures": [9.0]}}}}
-    assert operation("x", metrics, [0, 1, 2], clinical=False) == Operation(9.0)
-    assert operation("x", metrics, [0], clinical=False) == Operation()
+    assert operation("x", metrics, [0, 1, 2], clinical=False) == OF_HAM10000(9.0)
+    assert operation("x", metrics, [0], clinical=False) == OF_HAM10000()
     assert operation("x", metrics, [0, 1, 2], clinical=True).temperature == 1.5
 
 

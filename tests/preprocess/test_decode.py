@@ -4,11 +4,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT, RECORD
+from conftest import PROJECT, RECORD, describe_sets
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -98,6 +99,7 @@ def test_damaged_images_of_all_shards_are_told_at_once(
     """Of images whose headers are sound, so that only decoding finds them out."""
     monkeypatch.setattr(module, "SHARD", 2)
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     raw = Path("data/raw")
     raw.mkdir(parents=True)
     whole = encoded(picture(0))
@@ -161,7 +163,7 @@ def test_directory_of_an_archive_is_read_once_for_all_shards(
         return zipfile.ZipFile(archive)
 
     monkeypatch.setattr(decoding, "opened", opened)
-    size: dict[str, int] = {"width": WIDTH, "height": HEIGHT}
+    size: dict[str, Any] = {"width": WIDTH, "height": HEIGHT}
     for contents in ("ab", "cde"):
         members = {f"{name}.jpg": encoded(picture(0)) for name in contents}
         archive = archive_of(tmp_path / "a.zip", members)

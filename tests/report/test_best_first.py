@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES
 
-from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.evaluate.choice import METRIC
 from tasks.evaluate.difference import difference

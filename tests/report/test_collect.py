@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES
 
-from tasks.classes import CLASSES
 from tasks.report.collect import write_tables
 from tasks.report.tables import METRIC_NAMES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, describe_sets
 from PIL import Image
 
 from flows.same_lesion import PAIRS, SHEET, TABLE, same_lesion
@@ -55,6 +55,7 @@ def project(
 ) -> pd.DataFrame:
     """A project whose lesions 3 and 8 stand there again as 30 and 31; its metadata."""
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     monkeypatch.setenv(JOBS_VARIABLE, "1")
     shown = [*pictures, turned(pictures[3]), mirrored(pictures[8])]
     table = pd.DataFrame(
@@ -184,6 +185,7 @@ def test_an_image_that_is_not_there_ends_it_before_the_search(project: pd.DataFr
 
 def test_a_data_set_that_is_not_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    describe_sets(tmp_path)
     with pytest.raises(UserError, match=r"images\.csv is missing: `dvc repro preprocess`"):
         same_lesion(look_only=False)
 

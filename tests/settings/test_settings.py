@@ -8,7 +8,9 @@ from params import EXPERIMENT, PARAMS, written
 
 from tasks.keywords import MODEL, RECIPE, SAMPLER
 from tasks.report.counterparts import crossvalidated, of_paper
-from tasks.settings import SOURCE_VARIABLE, SettingsError, load
+from tasks.sections import SOURCE_VARIABLE
+from tasks.settings import load
+from tasks.yaml import SettingsError
 
 
 def test_committed_params_load() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from ham10000 import CLASSES, CODING
 
 from tasks import process
-from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
-from tasks.clinical import clinical_codes
+from tasks.classes import TEST, TRAIN, VALIDATION
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.samplers import none, weights
 from tasks.oversample.variant import write_variant
@@ -71,7 +71,7 @@ def prepare(folder: Path, report: Any) -> None:
     table = pd.DataFrame({"age": labels * 10, "sex": "male", "localization": "trunk"})
     table.to_csv(folder / "table.csv", index=False)
     inside = folds == TRAIN
-    fold = np.load(folder / "images.npy")[inside], labels[inside], clinical_codes(table)[inside]
+    fold = np.load(folder / "images.npy")[inside], labels[inside], CODING.clinical(table)[inside]
     write_variant(folder / "none.npz", none.sample(*fold))
     write_variant(folder / "weights.npz", weights.sample(*fold))
     heavy = replace(weights.sample(*fold), class_weights=np.array([9.0, 1, 1, 1, 1, 1, 1]))
@@ -111,6 +111,7 @@ def fit(
         table=data / "table.csv",
         split=data / "split.csv",
         part=0,
+        coding=CODING,
         variant=data / f"{variant}.npz",
         model=MODEL.reference("transfer"),
         sizes=sizes,
@@ -127,13 +128,12 @@ def look(model: Path, data: Path, out: Path, report: Any) -> None:
     """In a child: probabilities from pixels and from what is stored, with codes and without."""
     import keras
 
-    from tasks.clinical import read_clinical
     from tasks.infer.held_back import predict_stored
     from tasks.train.archive import takes_clinical
 
     whole = keras.saving.load_model(model / "model.keras")
     pixels, stored = np.load(data / "pixels.npy"), np.load(data / "images.npy")
-    codes = read_clinical(data / "table.csv")
+    codes = CODING.clinical(pd.read_csv(data / "table.csv", dtype=str, keep_default_na=False))
     inputs = (pixels, codes) if takes_clinical(whole) else pixels
     np.savez(
         out,

@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import PROJECT
+from ham10000 import CLASSES, CODING, HAM10000
 
 from flows.train import check_clinical
 from tasks import process
-from tasks.classes import CLASSES, TEST, TRAIN, VALIDATION
-from tasks.clinical import clinical_codes
+from tasks.classes import TEST, TRAIN, VALIDATION
 from tasks.errors import UserError
 from tasks.keywords import MODEL, RECIPE, SAMPLER
 from tasks.oversample.samplers import augment, none
 from tasks.oversample.variant import Added, write_variant
+from tasks.sets.handed_on import hand_on
 from tasks.settings import load
 from tasks.train.plan import Plan
 
@@ -41,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clinical = {"age": labels * 10, "sex": "male", "localization": "trunk"}
     table = pd.DataFrame(clinical)
     table.to_csv(folder / "table.csv", index=False)
-    train = pixels[folds == TRAIN].astype(np.uint8), labels[folds == TRAIN], clinical_codes(table)
+    train = pixels[folds == TRAIN].astype(np.uint8), labels[folds == TRAIN], CODING.clinical(table)
     write_variant(folder / "none.npz", none.sample(*train))
     moving = augment.sample(*train, rotation_range=20, zoom_range=0.1)
     write_variant(folder / "augment.npz", moving)
@@ -75,6 +76,7 @@ def fit(
         table=table or data / "table.csv",
         split=split or data / "split.csv",
         part=0,
+        coding=CODING,
         variant=data / f"{variant}.npz",
         model=f"{model}:build" if "." in model else MODEL.reference(model),
         sizes={},
@@ -135,13 +137,13 @@ def test_samplings_without_clinical_columns_are_refused() -> None:
     labels = np.repeat(np.arange(7), [8, 8, 8, 8, 8, 8, 60])
     pixels = random.integers(0, 256, (len(labels), 6, 8, 3)).astype(np.uint8)
     fold = pixels, labels, random.integers(1, 3, (len(labels), 3))
-    settings, refused = load(PROJECT / "params.yaml"), {}
+    settings, refused, known = load(PROJECT / "params.yaml"), {}, hand_on(HAM10000)
     for name in SAMPLER.names:
         added = import_module(f"tasks.oversample.samplers.{name}").sample(*fold)
-        check_clinical(settings, "baseline", added)
-        check_clinical(settings, "transfer", added)
+        check_clinical(settings, "baseline", added, known)
+        check_clinical(settings, "transfer", added, known)
         try:
-            check_clinical(settings, "clinical", added)
+            check_clinical(settings, "clinical", added, known)
         except UserError as error:
             refused[name] = str(error)
     (said,) = set(refused.values())
@@ -150,6 +152,9 @@ def test_samplings_without_clinical_columns_are_refused() -> None:
     )
     advised = re.split(", | or ", said.partition("take the sampler ")[2])
     assert sorted(advised) == sorted(set(SAMPLER.names) - set(refused))
+    without = known.model_copy(update={"columns": ("image_id", "dx")})
+    with pytest.raises(UserError, match=r"and HAM10000 has no age, sex or site: leave out"):
+        check_clinical(settings, "clinical", none.sample(*fold), without)
 
 
 def test_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path) -> None:
@@ -180,7 +185,7 @@ def inspect_models(report: Any) -> None:
     image = np.full((1, 30, 40, 3), 12, np.uint8)
     for name in ("baseline", "optimized"):
         build = import_module(f"tasks.train.models.{name}").build
-        model = build(*standardised((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0]))
+        model = build(*standardised((30, 40, 3), [10.0, 20.0, 30.0], [4.0, 4.0, 4.0]), CODING)
         layer = model.get_layer("standardise")
         facts[name] = {
             "parameters": model.count_params(),

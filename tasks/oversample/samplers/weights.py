@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.classes import CLASSES
 from tasks.oversample.variant import Added
 
 
@@ -22,7 +21,7 @@ def sample(
 
     1 gives every class the same weight in all (scikit-learn's "balanced"), 0 weighs nothing.
     """
-    counts = np.bincount(labels, minlength=len(CLASSES))
+    counts = np.bincount(labels)
     weights = np.maximum(counts, 1) ** -float(exponent)
     # Not `weights @ counts`: its last bit is the processor's, and a variant's bytes must not be.
     total = math.fsum(weights * counts)

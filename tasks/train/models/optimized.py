@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tasks.classes import CLASSES
+from tasks.coding import Coding
 from tasks.ranges import Name, Portion, Positive
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 def build(
     pixels: "KerasTensor",
     x: "KerasTensor",
+    coding: Coding,
     *,
     blocks: Positive = 3,
     filters: Positive = 32,
@@ -21,7 +22,7 @@ def build(
     clinical: bool = False,
     name: Name | None = None,
 ) -> "Model":
-    """349,095 parameters at 40x30 pixels.
+    """349,095 parameters at 40x30 pixels and seven classes.
 
     blocks: of convolution and pooling. filters: of the first; each of the others has twice those of
     the one before. dense: units of the first dense layer; the second has half. clinical: whether
@@ -31,7 +32,7 @@ def build(
 
     from tasks.train.clinical import clinical_input
 
-    codes, known = clinical_input() if clinical else (None, None)
+    codes, known = clinical_input(coding) if clinical else (None, None)
     for block in range(blocks):
         x = layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization()(x)
@@ -46,6 +47,6 @@ def build(
         x = layers.BatchNormalization()(x)
         x = layers.LeakyReLU(negative_slope=0.1)(x)
         x = layers.Dropout(dense_dropout)(x)
-    probabilities = layers.Dense(len(CLASSES), activation="softmax", name="probabilities")(x)
+    probabilities = layers.Dense(len(coding.classes), activation="softmax", name="probabilities")(x)
     name = name or ("clinical" if clinical else "optimized")
     return Model([pixels, codes] if clinical else pixels, probabilities, name=name)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tasks.classes import CLASSES
+from tasks.coding import Coding
 from tasks.ranges import Portion, Positive
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 def build(
     activations: "KerasTensor",
     x: "KerasTensor",
+    coding: Coding,
     *,
     dropout: Portion = 0.3,
     clinical: bool = False,
@@ -22,10 +23,10 @@ def build(
 
     from tasks.train.clinical import clinical_input
 
-    codes, known = clinical_input() if clinical else (None, None)
+    codes, known = clinical_input(coding) if clinical else (None, None)
     x = layers.Dropout(dropout, name="dropout")(x)
     if clinical:
         hidden = layers.Dense(clinical_units, activation="relu", name="clinical_hidden")(known)
         x = layers.Concatenate(name="joined")([x, hidden])
-    probabilities = layers.Dense(len(CLASSES), activation="softmax", name="softmax")(x)
+    probabilities = layers.Dense(len(coding.classes), activation="softmax", name="softmax")(x)
     return Model([activations, codes] if clinical else activations, probabilities, name="transfer")

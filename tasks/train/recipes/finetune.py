@@ -1,6 +1,5 @@
 """What comes after a frozen network, trained on its stored activations."""
 
-from tasks.classes import CLASSES
 from tasks.errors import UserError
 from tasks.ranges import Fraction, Portion, Positive
 from tasks.train.plan import Data, Fitting
@@ -36,8 +35,8 @@ def recipe(
         )
     train, validation = activations.train, activations.validation
     weights = activations.class_weights
-    of_class = weights if len(weights) else np.ones(len(CLASSES))
-    one_hot = np.eye(len(CLASSES), dtype=np.float32)
+    of_class = weights if len(weights) else np.ones(activations.classes)
+    one_hot = np.eye(activations.classes, dtype=np.float32)
     batches = Batches(
         train,
         one_hot[train.labels],
