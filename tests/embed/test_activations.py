@@ -14,6 +14,7 @@ from tasks import process
 from tasks.embed.shard import embed_shard
 from tasks.embed.weights import packaged
 from tasks.preprocess.decode import decode
+from tasks.sets.dataset import JPEG
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 48, 32
@@ -63,6 +64,7 @@ def settings(archive: Path, images: Sequence[str], trunk: str, flips: bool) -> d
         "height": HEIGHT,
         "trunk": trunk,
         "weights": packaged(),
+        "suffixes": JPEG,
         "flips": flips,
     }
 
