@@ -22,7 +22,7 @@ def oversample(settings: Settings, experiment: str) -> None:
     """`data/oversampled/<experiment>/part-<n>.npz`, one for each part of the split."""
     setup = settings.experiments[experiment]
     split = Path(f"data/splits/{setup.split}.csv")
-    out = Path("data/oversampled") / experiment
+    out, coding = Path("data/oversampled") / experiment, handed_on().coding
     waiting = [
         oversample_fold.submit(
             out,
@@ -31,7 +31,7 @@ def oversample(settings: Settings, experiment: str) -> None:
             table=Path("data/prepared/images.csv"),
             split=split,
             part=part,
-            coding=handed_on().coding,
+            coding=coding,
             sampler=f"tasks.oversample.samplers.{setup.sampling}:sample",
             settings=settings.sampling(experiment),
         )

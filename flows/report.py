@@ -29,7 +29,7 @@ OVERSAMPLED = Path("data/oversampled")
 @flow(name="report")
 def report(settings: Settings) -> None:
     """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
-    codes = handed_on().codes
+    coding = handed_on().coding
     variants: dict[str, dict[str, Path]] = {}
     for name, setup in settings.experiments.items():
         if setup.split != CROSSVAL:
@@ -40,7 +40,7 @@ def report(settings: Settings) -> None:
         label="class distribution",
         splits={split: Path(f"data/splits/{split}.csv") for split in variants},
         variants=variants,
-        classes=codes,
+        classes=coding.classes,
     )
     counted = classes.in_store("classes.csv")
     counts = draw_classes.submit(FIGURES, label="figures 1 and 2", classes=counted).waited()
@@ -50,7 +50,7 @@ def report(settings: Settings) -> None:
         models={model: MODEL.reference(model) for model in NUMBERS},
         width=settings.preprocess.width,
         height=settings.preprocess.height,
-        coding=handed_on().coding,
+        coding=coding,
     ).waited()
     runs = draw_runs.submit(
         FIGURES,
@@ -58,7 +58,7 @@ def report(settings: Settings) -> None:
         predictions=files(settings, Path("predictions"), "parquet"),
         histories=files(settings, Path("plots/history"), "csv"),
         confusion=files(settings, Path("plots/confusion"), "csv"),
-        classes=codes,
+        classes=coding.classes,
     )
     figures = [counts, networks, runs]
     place_together([*tables(settings), classes, *figures])

@@ -15,7 +15,7 @@ from prefect import flow
 from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import Pending, leave_only
-from tasks.coding import CLINICAL
+from tasks.coding import CLINICAL, Coding
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_split
@@ -36,8 +36,9 @@ def train(settings: Settings, experiment: str) -> None:
     There are `runs` of each part of the split, the parts of the first run first.
     """
     folder, seconds = Path("models") / experiment, Path("seconds") / experiment
-    plans = plans_of(settings, experiment)
-    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), handed_on())
+    known = handed_on()
+    plans = plans_of(settings, experiment, known.coding)
+    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), known)
     recipe = settings.training(experiment)
     seeds = {f"seed-{seed}": seed for seed in range(recipe.runs * len(plans))}
     with Bar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
@@ -79,10 +80,10 @@ def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Pa
         raise UserError("\n".join(said))
 
 
-def plans_of(settings: Settings, experiment: str) -> list[Plan]:
+def plans_of(settings: Settings, experiment: str, coding: Coding) -> list[Plan]:
     """What a seed is trained by, for each part of the split."""
     setup, recipe = settings.experiments[experiment], settings.training(experiment)
-    split, coding = Path(f"data/splits/{setup.split}.csv"), handed_on().coding
+    split = Path(f"data/splits/{setup.split}.csv")
     return [
         Plan(
             images=Path("data") / setup.input / "images.npy",

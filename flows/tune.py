@@ -13,6 +13,7 @@ from prefect import flow
 from flows.record import handed_on
 from flows.stage import run
 from tasks.cache import scratch, whole
+from tasks.coding import Coding
 from tasks.keywords import MODEL, RECIPE
 from tasks.progress import Bar
 from tasks.settings import Settings, merged
@@ -30,6 +31,7 @@ def tune(settings: Settings) -> None:
     from tasks.tune.choose import best, results
     from tasks.tune.space import propose
 
+    coding = handed_on().coding
     proposed = propose(settings.tune.trials, settings.tune.seed)
     total = len(proposed) * settings.tune.epochs
     with scratch() as folder, Bar("tune", total, "epoch") as bar:
@@ -40,7 +42,7 @@ def tune(settings: Settings) -> None:
                 place,
                 label=f"trial {place.name}",
                 unkeyed={"report": part.one},
-                plan=asdict(plan_of(settings, trial)),
+                plan=asdict(plan_of(settings, trial, coding)),
                 seed=settings.tune.seed,
             )
             for place, trial, part in zip(folders, proposed, parts, strict=True)
@@ -57,7 +59,7 @@ def tune(settings: Settings) -> None:
     print(f"the best on the validation fold, for the line of an experiment: {found}")
 
 
-def plan_of(settings: Settings, trial: dict[str, int | float]) -> Plan:
+def plan_of(settings: Settings, trial: dict[str, int | float], coding: Coding) -> Plan:
     """The optimized network by lesion, with the values of a trial for it and for the recipe."""
     model, recipe = "optimized", "cnn"
     sizes = {key: value for key, value in trial.items() if key in MODEL.keywords(model)}
@@ -67,7 +69,7 @@ def plan_of(settings: Settings, trial: dict[str, int | float]) -> Plan:
         table=Path("data/prepared/images.csv"),
         split=Path("data/splits/lesion.csv"),
         part=0,
-        coding=handed_on().coding,
+        coding=coding,
         variant=None,
         model=MODEL.reference(model),
         sizes=sizes,

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from tasks.errors import UserError
 from tasks.ranges import Seed
+from tasks.sets.dataset import STRICT
 from tasks.wording import describe
-
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-"""Nothing is converted: what a stage gets is what DVC, which reads the file by itself, records."""
 
 
 def modules(package: str) -> tuple[str, ...]:

@@ -3,20 +3,17 @@
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from tasks.errors import unknown
-from tasks.keywords import MODEL, RECIPE, SAMPLER, STRICT, Kind, modules
+from tasks.keywords import MODEL, RECIPE, SAMPLER, Kind, modules
 from tasks.ranges import Fraction, Positive, Seed
+from tasks.sets.dataset import Section
 
 PREPARED = "prepared"
 EMBEDDED = "embedded/"
 DATAVERSE, SYNTHETIC = "dataverse", "synthetic"
 SOURCE_VARIABLE = "LESIONFLOW_SOURCE"
-
-
-class Section(BaseModel):
-    model_config = STRICT
 
 
 class Open(Section):

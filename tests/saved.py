@@ -43,6 +43,8 @@ def save(*, folder: Path, classes: dict[str, Sequence[str]], report: Callable[[A
     import numpy as np
     from keras import layers
 
+    from tasks.train.archive import save_model
+
     for (name, of), seed in itertools.product(classes.items(), range(2)):
         pixels = keras.Input((tiny.HEIGHT, tiny.WIDTH, 3), dtype="uint8", name="image")
         x = layers.Rescaling(1 / 50, offset=-2)(pixels)
@@ -52,5 +54,4 @@ def save(*, folder: Path, classes: dict[str, Sequence[str]], report: Callable[[A
         last.set_weights([(1 + seed) * np.eye(3, len(of)), np.zeros(len(of))])
         path = folder / name / f"seed-{seed}" / "model.keras"
         path.parent.mkdir(parents=True)
-        model.save(path)
-        tell(path, Coding(tuple(of)))
+        save_model(model, path, Coding(tuple(of)))

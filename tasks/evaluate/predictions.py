@@ -26,9 +26,9 @@ class Predictions:
 
     truth: int64 (n,), class indices. probabilities: float32 (runs, n, k). lesions and images:
     str (n,), the ids. codes: of the k classes. classes: their indices, of those that the data set
-    has. parts: int64
-    (n,), of the split, each of which has models of its own; None where there is but one.
-    questions: the codes that are a yes to each question that the data set asks (tasks.sets).
+    has. parts: int64 (n,), of the split, each of which has models of its own; None where there is
+    but one. questions: the codes that are a yes to each question that the data set asks
+    (tasks.sets).
     """
 
     truth: NDArray[np.int64]

@@ -62,9 +62,9 @@ def summarise_slices(
     Returns
     -------
     For each of `slice_columns` that cuts the fold in two or more, and each slice that occurs, by
-    name: `images`, `lesions`, and the
-    `estimate` of `accuracy`, `f1_weighted`, `roc_auc_malignant` and `sensitivity_mel` (see
-    `_slice_scores`), mean over runs; None where MIN_LESIONS or MIN_SIDE is not reached.
+    name: `images`, `lesions`, and the `estimate` of `accuracy`, `f1_weighted`,
+    `roc_auc_malignant` and `sensitivity_mel` (see `_slice_scores`), mean over runs; None where
+    MIN_LESIONS or MIN_SIDE is not reached.
     """
     return {
         name: {

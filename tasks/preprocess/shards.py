@@ -9,23 +9,11 @@ import pandas as pd
 from tasks.cache import cached, need_room
 from tasks.preprocess.check import DataFaults
 from tasks.preprocess.decode import decode
-from tasks.sets.dataset import SUFFIXES
 
 SHARD = 2000  # images; fixed, so that the same images make the same shards on every machine
 
 
-@cached("decode shard")
-def decode_shard(
-    out: Path,
-    *,
-    archive: Path,
-    images: Sequence[str],
-    width: int,
-    height: int,
-    suffixes: Sequence[str] = SUFFIXES,
-) -> None:
-    """`pixels.npy` of some images of one archive; see `tasks.preprocess.decode.decode`."""
-    decode(out, archive=archive, images=images, width=width, height=height, suffixes=suffixes)
+decode_shard = cached("decode shard")(decode)
 
 
 def shards(table: pd.DataFrame) -> list[pd.DataFrame]:

@@ -35,21 +35,21 @@ def check_whole(folder: Path, described: Dataset, report: Callable[[int], None])
     those that can be seen beside it.
     """
     faults: list[str] = []
-    for look in (read_metadata, image_places):
-        try:
-            look(folder, described)
-        except DataError as error:
-            faults.append(str(error))
+    places: list[Path] = []
     table = None
+    try:
+        read_metadata(folder, described)
+    except DataError as error:
+        faults.append(str(error))
+    try:
+        places = image_places(folder, described)
+    except DataError as error:
+        faults.append(str(error))
     if not faults:
         try:
             table = check(folder, described)
         except DataFaults as error:
             faults += error.faults
-    try:
-        places = image_places(folder, described)
-    except DataError:
-        places = []
     for place in places:
         for fault in damaged(place, described.images.suffixes, report):
             # `check` may have seen it by the header

@@ -170,9 +170,8 @@ def write_classes(
 ) -> None:
     """`classes.csv`: images a class in the training fold before and after oversampling.
 
-    splits: CSV of each way to split; variants: file of each split and sampling; classes: of
-    the data set, in order. Columns `split`,
-    `sampling`, `dx`, `before`, `after`.
+    splits: CSV of each way to split; variants: file of each split and sampling; classes: of the
+    data set, in order. Columns `split`, `sampling`, `dx`, `before`, `after`.
     """
     parts = []
     for protocol, split in splits.items():

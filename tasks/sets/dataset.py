@@ -28,6 +28,7 @@ MALIGNANT = "malignant"
 """The question whose classes are those that are marked so."""
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+"""Nothing is converted: what a stage gets is what DVC, which reads the file by itself, records."""
 
 Text = Annotated[str, Field(min_length=1)]
 
