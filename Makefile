@@ -46,14 +46,14 @@ bench: .venv/ready-to-check ## Measure against what else one would do, into benc
 	python -m benchmarks
 
 server: env ## Start a Prefect server on loopback (PORT=4200) and its pages
-	PREFECT_LOGGING_LEVEL=INFO python -m flows.hosted server --port $(PORT)
+	PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=INFO python -m flows.engine.hosted server --port $(PORT)
 
 worker: env ## Run what the deployments schedule, in this folder
-	PREFECT_LOGGING_LEVEL=INFO python -m flows.hosted client --port $(PORT) \
+	PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=INFO python -m flows.engine.hosted client --port $(PORT) \
 		python -m flows.worker $(POOL)
 
 deploy: env ## Register the deployments of prefect.yaml with the server
-	@python -m flows.hosted deploy --port $(PORT)
+	@python -m flows.engine.hosted deploy --port $(PORT)
 
 test: lint ## Check and test everything
 	python -m pytest --numprocesses auto --dist worksteal

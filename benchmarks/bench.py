@@ -17,7 +17,8 @@ from tasks.errors import UserError
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, write_variant
 from tasks.preprocess.check import check
-from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
+from tasks.preprocess.shards import finish_all, gather, shards
+from tasks.reading.decode import decode
 from tasks.sections import SOURCE_VARIABLE
 from tasks.sets.handed_on import hand_on
 from tasks.sets.read import SETS, read_set
@@ -79,7 +80,7 @@ class Bench:
         if not data.variant.exists():
             self.say("preparing the record")
             prepare(self.raw, folder)
-            split_images.work(folder, table=data.table, **FOLDS)
+            split_images(folder, table=data.table, **FOLDS)
             write_variant(data.variant, Added.nothing(np.load(data.images, mmap_mode="r")))
         return data
 
@@ -152,7 +153,7 @@ def decode_all(raw: Path, table: pd.DataFrame, out: Path) -> None:
     with ThreadPoolExecutor(jobs()) as pool:
         waiting = [
             pool.submit(
-                decode_shard.work,
+                decode,
                 folder,
                 archive=raw / part["archive"].iloc[0],
                 images=part["image_id"].tolist(),

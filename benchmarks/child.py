@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tasks.cache import end_with_parent
+from tasks.cache.task import end_with_parent
 from tasks.errors import UserError
 from tasks.sections import SOURCE_VARIABLE
 

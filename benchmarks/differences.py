@@ -20,13 +20,13 @@ from scipy.special import ndtr, softmax, stdtr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.page import write
-from tasks.classes import TEST
 from tasks.compare import LOWER_IS_BETTER, TESTED
 from tasks.evaluate.difference import SIGNIFICANT, detectable, difference, holm
 from tasks.evaluate.metrics import runs_bootstrapped
 from tasks.evaluate.predictions import Predictions, read_predictions
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.progress import Bar
+from tasks.protocols import TEST
 from tasks.report.tables import METRIC_NAMES, markdown, number, signed
 
 PAGE = Path("docs/differences.md")

@@ -47,9 +47,9 @@ def summarised(paths: list[Path], draws: int) -> float:
     """Seconds of our bootstrap, on one thread, as the stage `evaluate` runs it."""
     from threadpoolctl import threadpool_limits
 
-    from tasks.classes import TEST
     from tasks.evaluate.metrics import summarise
     from tasks.evaluate.predictions import read_predictions
+    from tasks.protocols import TEST
 
     found = [read_predictions(path, TEST) for path in paths]
     with threadpool_limits(1):
@@ -63,10 +63,10 @@ def looped(paths: list[Path], draws: int) -> tuple[float, float]:
     """Seconds of the loop over scikit-learn, and by how much it and our scores differ at most."""
     import sklearn.metrics  # noqa: F401 (here, so that importing it does not count)
 
-    from tasks.classes import TEST
     from tasks.evaluate.metrics import METRICS, scores
     from tasks.evaluate.predictions import read_predictions
     from tasks.evaluate.resample import lesion_weights
+    from tasks.protocols import TEST
 
     seconds, largest = 0.0, 0.0
     for path in paths:

@@ -20,8 +20,8 @@ from benchmarks.child import Taken, available, fresh, taken
 from benchmarks.rows import Row, short
 from benchmarks.run import alone
 from tasks import process
-from tasks.classes import TEST, TRAIN, VALIDATION
-from tasks.preprocess.check import image_members
+from tasks.protocols import TEST, TRAIN, VALIDATION
+from tasks.reading.archives import image_members
 from tasks.report.figures import BLUE, GREY, ORANGE, STYLE, new, save
 
 TIMES = (1, 4, 16)
@@ -92,7 +92,7 @@ def split(data: Data) -> Taken:
     """By lesion."""
     from tasks.split.folds import split_images
 
-    return taken(lambda: split_images.work(data.split.parent, table=data.table, **FOLDS))
+    return taken(lambda: split_images(data.split.parent, table=data.table, **FOLDS))
 
 
 def sampled(data: Data, name: str) -> Taken:
@@ -125,15 +125,18 @@ def evaluated(predictions: Path, out: Path, times: int) -> Taken:
     write_predictions(path, pd.concat(copies, ignore_index=True))
     scores = out / "scores"
     scores.mkdir(exist_ok=True)
+    questions = HAM10000.asked()
     return taken(
-        lambda: score_experiment.work(scores, predictions=path, resamples=RESAMPLES, seed=0)
+        lambda: score_experiment(
+            scores, predictions=path, resamples=RESAMPLES, seed=0, questions=questions
+        )
     )
 
 
 def predicted(*, raw: Path, model: Path, report: Callable[[Any], None]) -> None:
     """What a model says of all images of the record; in a child with one thread."""
-    from tasks.predict.images import find_all
     from tasks.predict.predict import predict
+    from tasks.reading.images import find_all
 
     def work() -> None:
         sources, *_ = find_all([str(path) for path in sorted(raw.glob(HAM10000.images.files))])

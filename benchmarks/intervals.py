@@ -23,12 +23,12 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.bench import CODING
 from benchmarks.page import write
-from tasks.classes import TEST, VALIDATION
 from tasks.compare import TESTED
 from tasks.evaluate.metrics import scores
 from tasks.evaluate.predictions import Predictions, read_predictions
 from tasks.evaluate.resample import INTERVAL, Scores, mean_over_runs, ratio
 from tasks.progress import Bar
+from tasks.protocols import TEST, VALIDATION
 from tasks.report.tables import METRIC_NAMES, markdown
 
 PAGE = Path("docs/intervals.md")

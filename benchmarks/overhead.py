@@ -19,19 +19,23 @@ from benchmarks.bench import LESIONS, Bench
 from benchmarks.child import command
 from benchmarks.rows import Row, in_turn
 from benchmarks.run import alone
-from flows.scratch import make_copy
-from flows.server import client_of, start
+from flows.engine.scratch import make_copy
+from flows.engine.server import client_of, start
 
 SMALL = {"download": {"source": "synthetic", "synthetic": {"lesions": LESIONS}}}
 PLAIN = """
 from pathlib import Path
 from tasks.split.folds import split_images
 out = Path("plain"); out.mkdir(exist_ok=True)
-split_images.work(out, table=Path("data/prepared/images.csv"),
+split_images(out, table=Path("data/prepared/images.csv"),
                   pairs=Path("data/same_lesion.csv"), protocol="lesion",
                   validation=0.1, test=0.2, seed=0)
 """
-STAGE = "from flows.split import split; from flows.stage import run; run(split, protocol='lesion')"
+STAGE = """
+from flows.engine.stage import run
+from flows.split import split
+run(split, protocol='lesion')
+"""
 RECORD = """
 import json, os
 from pathlib import Path

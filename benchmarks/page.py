@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.cache import whole
+from tasks.files import whole
 
 
 def write(path: Path, text: str) -> None:

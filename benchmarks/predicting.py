@@ -66,8 +66,8 @@ def ours(*, model: Path, paths: Sequence[Path], size: int, report: Callable[[Any
     began = time.perf_counter()
     import numpy as np
 
-    from tasks.predict.images import Source, read
-    from tasks.predict.models import ask_all, load_all, size_of
+    from tasks.reading.images import Source, read
+    from tasks.trained.models import ask_all, load_all, size_of
 
     loaded, *_ = load_all([model])
     ready = time.perf_counter() - began

@@ -22,7 +22,8 @@ from benchmarks.bench import HAM10000, HEIGHT, WIDTH, Bench, decode_all
 from benchmarks.child import fresh
 from benchmarks.rows import Row, short
 from benchmarks.run import alone
-from tasks.preprocess.check import check, image_members
+from tasks.preprocess.check import check
+from tasks.reading.archives import image_members
 from tasks.slots import cores
 
 SIZES = ((600, 450), (200, 150))

@@ -15,9 +15,9 @@ import typer
 
 from benchmarks.bench import Bench, source
 from benchmarks.rows import HEADER, Row
-from flows.errors import told
-from tasks.cache import whole
+from flows.engine.errors import told
 from tasks.errors import UserError
+from tasks.files import whole
 from tasks.git import git
 from tasks.slots import cores
 

@@ -52,8 +52,8 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def ours(data: Data, name: str) -> Taken:
     """The sampler as the stage `oversample` calls it."""
-    from tasks.classes import TRAIN
     from tasks.folds import read_fold
+    from tasks.protocols import TRAIN
 
     importlib.import_module("imblearn.over_sampling")  # the import does not count, as in `plainly`
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
@@ -69,8 +69,8 @@ def plainly(data: Data, name: str, most: int) -> Taken:
     """
     import numpy as np
 
-    from tasks.classes import TRAIN
     from tasks.folds import read_fold
+    from tasks.protocols import TRAIN
 
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
     kind, settings = OTHERS[name]

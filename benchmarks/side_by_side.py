@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.child import command
 from benchmarks.rows import Row
 from benchmarks.run import alone
-from flows.scratch import all_but, make_copy, only
+from flows.engine.scratch import all_but, make_copy, only
 from tasks.errors import UserError
 
 EXPERIMENTS = (

@@ -102,8 +102,8 @@ def notebook(
     import keras
     import numpy as np
 
-    from tasks.classes import TRAIN, VALIDATION
     from tasks.folds import read_fold
+    from tasks.protocols import TRAIN, VALIDATION
     from tasks.train.standardise import standardised
 
     folds = [

@@ -8,11 +8,13 @@ from pathlib import Path
 import typer
 from prefect import flow
 
-from flows.stage import run
-from tasks.cache import Pending, leave_only, place_together
-from tasks.download.files import download_file, pack_folder, synthesise
-from tasks.download.remote import FOLDER, DownloadError, RemoteFile, list_files
+from flows.engine.stage import run
+from tasks.cache.task import Pending, place_together
+from tasks.download.remote import DownloadError, RemoteFile
+from tasks.download.sources import FOLDER, list_files
 from tasks.download.synthetic import CLASSES
+from tasks.download.task import download_file, pack_folder, synthesise
+from tasks.files import leave_only
 from tasks.progress import Bar
 from tasks.sections import SYNTHETIC
 from tasks.sets.read import read_set
@@ -23,7 +25,7 @@ RAW = Path("data/raw")
 
 @flow(name="download")
 def download(settings: Settings) -> None:
-    """A cached task a file or folder, or one for the whole made-up data set."""
+    """A cached task a file or folder, or one for the whole synthetic set."""
     described = read_set(settings.download.set)
     if settings.download.source == SYNTHETIC:
         if described.codes != CLASSES:
@@ -31,8 +33,8 @@ def download(settings: Settings) -> None:
                 f"source: {SYNTHETIC} draws the classes of HAM10000: set: {SYNTHETIC} in "
                 f"params.yaml, section download (is {settings.download.set})"
             )
-        made_up = settings.download.synthetic.model_dump()
-        leave_only(RAW, synthesise.submit(RAW, label="synthetic", **made_up)())
+        drawn = settings.download.synthetic.model_dump()
+        leave_only(RAW, synthesise.submit(RAW, label="synthetic", **drawn)())
         return
     files = list_files(settings.download.location, Path.cwd(), described)
     sizes = [file.size for file in files]

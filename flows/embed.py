@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.stage import run
 from flows.preprocess import RAW
-from flows.stage import run
-from tasks.cache import file_hash, scratch, whole
-from tasks.embed.shard import embed_shard
+from tasks.cache.store import scratch
+from tasks.embed.task import embed_shard
 from tasks.embed.weights import WEIGHTS, weights_of
+from tasks.files import file_hash, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import gather, shards
 from tasks.progress import Bar

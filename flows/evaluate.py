@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.record import handed_on
+from flows.engine.stage import run
 from flows.infer import PREDICTIONS
-from flows.record import handed_on
-from flows.stage import run
-from tasks.cache import Pending, place_together
-from tasks.evaluate.experiment import score_experiment
+from tasks.cache.task import Pending, place_together
+from tasks.evaluate.task import score_experiment
 from tasks.settings import Settings
 
 METRICS = Path("metrics")

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from prefect import flow
 
-from flows.stage import run
-from tasks.cache import place_together
+from flows.engine.stage import run
+from tasks.cache.task import place_together
 from tasks.folds import count_parts, read_split
-from tasks.infer.experiment import collect_histories, infer_experiment
+from tasks.infer.task import collect_histories, infer_experiment
 from tasks.progress import Bar
 from tasks.settings import Settings
 

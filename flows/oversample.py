@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from prefect import flow
 
-from flows.record import handed_on
-from flows.stage import run
-from tasks.cache import leave_only, place_together
+from flows.engine.record import handed_on
+from flows.engine.stage import run
+from tasks.cache.task import place_together
+from tasks.files import leave_only
 from tasks.folds import count_parts, read_split
-from tasks.oversample.fold import oversample_fold
+from tasks.oversample.task import oversample_fold
 from tasks.settings import Settings
 
 

@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from dvc.exceptions import DvcException
 
-from flows.dag import alone, changed_stages, forget_dead_locks, hold_repo, read_graph
-from flows.errors import told
+from flows.engine.errors import told
 from tasks.errors import UserError
-from tasks.settings import load
 from tasks.slots import JOBS_VARIABLE
 from tasks.slots import jobs as usual_jobs
 
@@ -42,6 +39,12 @@ def main(
     ] = False,
 ) -> None:
     """Bring every stage up to date, independent ones side by side."""
+    # Imported only now: DVC takes longer than saying what there is to say.
+    from dvc.exceptions import DvcException
+
+    from flows.engine.dag import alone
+    from tasks.settings import load
+
     with told("pipeline", (UserError, DvcException)):
         load()
         with alone():
@@ -56,6 +59,8 @@ def bring_up_to_date(
     target: Sequence[str], jobs: int, force: bool, dry: bool, pool: str | None
 ) -> dict[str, str]:
     """Say what there is to do, and do it unless `dry`; the final state of each stage."""
+    from flows.engine.dag import changed_stages, forget_dead_locks, hold_repo, read_graph
+
     forget_dead_locks()
     with hold_repo() as repo:
         graph = read_graph(repo, target)
@@ -67,7 +72,7 @@ def bring_up_to_date(
     if dry or not changed:
         return {}
     # Imported only now: Prefect takes longer to import than DVC to see that all is well.
-    from flows.side_by_side import run_dag
+    from flows.engine.side_by_side import run_dag
 
     return run_dag(graph, force=force, jobs=jobs, pool=pool)
 

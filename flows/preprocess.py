@@ -8,11 +8,13 @@ from pathlib import Path
 import typer
 from prefect import flow
 
-from flows.record import SET
-from flows.stage import run
-from tasks.cache import leave_only, scratch, whole
+from flows.engine.record import SET
+from flows.engine.stage import run
+from tasks.cache.store import scratch
+from tasks.files import leave_only, whole
 from tasks.preprocess.check import check
-from tasks.preprocess.shards import decode_shard, finish_all, gather, shards
+from tasks.preprocess.shards import finish_all, gather, shards
+from tasks.preprocess.task import decode_shard
 from tasks.progress import Bar
 from tasks.sets.handed_on import hand_on
 from tasks.sets.read import read_set

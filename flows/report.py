@@ -9,16 +9,23 @@ from typing import Any
 import typer
 from prefect import flow
 
+from flows.engine.record import handed_on
+from flows.engine.stage import run
 from flows.evaluate import DETAILS
-from flows.record import handed_on
-from flows.stage import run
-from tasks.cache import Pending, leave_only, place_together
-from tasks.classes import CROSSVAL
+from tasks.cache.task import Pending, place_together
+from tasks.files import leave_only
 from tasks.keywords import MODEL
-from tasks.report.collect import write_classes, write_tables
+from tasks.protocols import CROSSVAL
 from tasks.report.counterparts import crossvalidated, of_paper
-from tasks.report.draw import NUMBERS, draw_classes, draw_networks, draw_runs
-from tasks.report.ranking import rank_experiments
+from tasks.report.draw import NUMBERS
+from tasks.report.task import (
+    draw_classes,
+    draw_networks,
+    draw_runs,
+    rank_experiments,
+    write_classes,
+    write_tables,
+)
 from tasks.settings import Settings
 
 REPORTS = Path("reports")

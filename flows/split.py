@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 from prefect import flow
 
-from flows.stage import run
-from tasks.classes import CROSSVAL
+from flows.engine.stage import run
+from tasks.protocols import CROSSVAL
 from tasks.settings import Settings
-from tasks.split.folds import split_images
+from tasks.split.task import split_images
 
 
 @flow(name="split", flow_run_name="split {protocol}")

@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 from prefect import flow
 
-from flows.record import handed_on
-from flows.stage import run
-from tasks.cache import Pending, leave_only
+from flows.engine.record import handed_on
+from flows.engine.stage import run
+from tasks.cache.task import Pending
 from tasks.coding import CLINICAL, Coding
 from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.errors import UserError
+from tasks.files import leave_only
 from tasks.folds import count_parts, read_split
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, read_variant
@@ -26,7 +27,7 @@ from tasks.sections import EMBEDDED, PREPARED
 from tasks.sets.handed_on import HandedOn
 from tasks.settings import Settings
 from tasks.train.plan import Plan
-from tasks.train.seed import train_seed
+from tasks.train.task import train_seed
 
 
 @flow(name="train", flow_run_name="train {experiment}")

@@ -10,15 +10,16 @@ from pathlib import Path
 import typer
 from prefect import flow
 
-from flows.record import handed_on
-from flows.stage import run
-from tasks.cache import scratch, whole
+from flows.engine.record import handed_on
+from flows.engine.stage import run
+from tasks.cache.store import scratch
 from tasks.coding import Coding
+from tasks.files import whole
 from tasks.keywords import MODEL, RECIPE
 from tasks.progress import Bar
 from tasks.settings import Settings, merged
 from tasks.train.plan import Plan
-from tasks.train.seed import train_seed
+from tasks.train.task import train_seed
 
 TUNED = Path("reports/tuned.json")
 TRIALS = Path("reports/trials.csv")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.classes import TEST
 from tasks.evaluate.difference import (
     MIN_RUNS,
     POWER,
@@ -22,6 +21,7 @@ from tasks.evaluate.difference import (
 )
 from tasks.evaluate.metrics import METRICS, runs_bootstrapped
 from tasks.evaluate.predictions import check_same_images, read_predictions
+from tasks.protocols import TEST
 from tasks.report.tables import METRIC_NAMES, change, number
 
 TESTED = tuple(metric for metric in METRICS if metric != "recall_weighted")

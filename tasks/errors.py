@@ -8,6 +8,17 @@ class UserError(Exception):
     """The message says what is wrong, where, and what to do; flows print it without a traceback."""
 
 
+class ProcessError(UserError):
+    """A function that was called in another process raised, or that process died.
+
+    number: of the OSError that it raised, or 0.
+    """
+
+    def __init__(self, said: str, number: int = 0) -> None:
+        super().__init__(said)
+        self.number = number
+
+
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     """What to say of a name that is none of `names`: the one that may be meant, then all."""
     names = list(names)

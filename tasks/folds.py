@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import FOLDS, TEST, TRAIN, VALIDATION
 from tasks.coding import CLINICAL, Coding
 from tasks.errors import UserError
+from tasks.protocols import FOLDS, TEST, TRAIN, VALIDATION
 
 
 @dataclass(frozen=True)

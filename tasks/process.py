@@ -5,6 +5,7 @@ one thread of arithmetic: results do not depend on the number of cores, and many
 machine better than one child with many threads. No child outlives its parent, however that ends.
 """
 
+import errno
 import importlib
 import math
 import multiprocessing
@@ -19,7 +20,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tasks.errors import UserError
+from tasks.errors import ProcessError, UserError
+from tasks.files import number_of
 from tasks.surroundings import settle
 
 settle()  # in what starts children and is no flow: a worker of a Dask cluster
@@ -35,10 +37,6 @@ STACK = ("    @ ", "*** Check failure")
 
 _running: set[BaseProcess] = set()
 _ending = threading.Event()
-
-
-class ProcessError(UserError):
-    """The function raised, or its process died."""
 
 
 def call(
@@ -64,6 +62,7 @@ def call(
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     refusal = fault = None
+    number = 0
     with tempfile.NamedTemporaryFile("r", errors="replace") as messages:
         child = context.Process(
             target=_run, args=(function, arguments, sender, messages.name), daemon=True
@@ -82,7 +81,7 @@ def call(
                 if kind == "refusal":
                     refusal = content
                 elif kind == "fault":
-                    fault = content
+                    fault, number = content
                 else:
                     report(content)
         except EOFError:
@@ -91,6 +90,8 @@ def call(
             child.kill()
             _running.discard(child)
         if refusal is None and fault is None and child.exitcode != 0:
+            # For want of room for a file that is mapped into memory.
+            number = errno.ENOSPC if child.exitcode == -signal.SIGBUS else 0
             said = [line for line in messages if not line.startswith(STACK)]
             fault = f"{function} {ended(child.exitcode)}\n{''.join(said[-20:])}"
     if refusal is not None:
@@ -99,7 +100,7 @@ def call(
         if limit < math.inf:  # a library that finds no memory says so in a hundred ways
             *_, last = fault.strip().splitlines()
             fault = f"{function} failed, perhaps for the {RAISE.format(limit)}. It said: {last}"
-        raise ProcessError(fault)
+        raise ProcessError(fault, number)
 
 
 def memory_limit() -> float:
@@ -135,7 +136,8 @@ def _run(function: str, arguments: dict[str, Any], sender: Connection, messages:
         sender.send(("refusal", str(error)))
         raise SystemExit(1) from None
     except BaseException as error:
-        sender.send(("fault", out_of_memory(error) or traceback.format_exc()))
+        number = number_of(error) if isinstance(error, OSError) else 0
+        sender.send(("fault", (out_of_memory(error) or traceback.format_exc(), number)))
         raise SystemExit(1) from None
 
 

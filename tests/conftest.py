@@ -1,6 +1,10 @@
 """A Prefect server for the session, and a small project whose whole DAG has run."""
 
 import os
+
+# Before Prefect is imported: as flows.engine.program has it.
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
 import shutil
 import subprocess
 import sys
@@ -16,8 +20,8 @@ import pytest
 from filelock import FileLock
 from prefect.settings import PREFECT_HOME, temporary_settings
 
-from flows import scratch
-from flows.server import client_of, start
+from flows.engine import scratch
+from flows.engine.server import client_of, start
 from tasks.git import commit_all
 from tasks.sections import SOURCE_VARIABLE
 from tasks.slots import cores
@@ -108,10 +112,13 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator["Host"]:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that a download would have waited between its attempts; it does not wait."""
+    from urllib3.util import retry
+
     from tasks.download import remote
 
     waits: list[float] = []
     monkeypatch.setattr(remote, "sleep", waits.append)
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=waits.append, time=time.time))
     return waits
 
 

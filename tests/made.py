@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from ham10000 import CLASSES, QUESTIONS
 
-from tasks.classes import TEST, VALIDATION
 from tasks.evaluate.predictions import Predictions
+from tasks.protocols import TEST, VALIDATION
 
 
 def made(seed, lesions=150, runs=2, absent=(), steps=None):

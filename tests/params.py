@@ -7,7 +7,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from flows.scratch import merged
+from flows.engine.scratch import merged
 from tasks.settings import load
 from tasks.yaml import SettingsError
 

@@ -9,7 +9,8 @@ import pytest
 from ham10000 import HAM10000
 from PIL import Image
 
-from tasks.preprocess.check import DataError, check
+from tasks.preprocess.check import check
+from tasks.reading.faults import DataError
 
 METADATA = "HAM10000_metadata.csv"
 

@@ -18,7 +18,7 @@ from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import temporary_settings
 
-from flows.server import client_of
+from flows.engine.server import client_of
 
 TIMEOUT = 300  # seconds, on a busy machine
 wait_for = partial(conftest.wait_for, timeout=TIMEOUT)
@@ -44,9 +44,9 @@ class Site:
         """
         port = ["--port", str(self.port)]
         usual = {
-            "server": ["flows.hosted", "server", *port],
+            "server": ["flows.engine.hosted", "server", *port],
             "worker": [
-                "flows.hosted",
+                "flows.engine.hosted",
                 "client",
                 *port,
                 "python",
@@ -69,10 +69,10 @@ class Site:
     def hosted(
         self, command: str, *arguments: str, folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of `flows.hosted`; both streams in `stdout`."""
+        """Run a command of `flows.engine.hosted`; both streams in `stdout`."""
         port = ["--port", str(self.port)]
         return subprocess.run(
-            [sys.executable, "-m", "flows.hosted", command, *port, *arguments],
+            [sys.executable, "-m", "flows.engine.hosted", command, *port, *arguments],
             cwd=folder or self.project,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from ham10000 import CLASSES
 from PIL import Image
 from sklearn.metrics import log_loss
 
-from flows.scratch import change_params
+from flows.engine.scratch import change_params
 from tasks.folds import count_parts, folds_of, read_split
 
 NAME = "baseline-crossval"

@@ -15,9 +15,9 @@ from conftest import PROJECT, commit, dvc, environment, repro, wait_for
 from ham10000 import CLASSES
 from sklearn import metrics
 
-from flows.scratch import change_params
-from tasks.cache import file_hash
+from flows.engine.scratch import change_params
 from tasks.evaluate.experiment import SHORT
+from tasks.files import file_hash
 
 
 def seconds(project: Path, experiment: str) -> dict[str, str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from flows import demo
-from flows.dag import alone
-from flows.scratch import files
+from flows.commands import demo as command
+from flows.engine.dag import alone
+from flows.engine.scratch import files
+from flows.work import demo
 from tasks.errors import UserError
 from tasks.git import git
 from tasks.settings import load
@@ -54,7 +55,7 @@ def test_copy_that_a_kill_cut_off_is_made_anew(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr("flows.scratch.change_params", die)
+        context.setattr("flows.engine.scratch.change_params", die)
         with pytest.raises(KeyboardInterrupt):
             demo.copy_once(project, project / "demo")
     assert not (project / "demo").exists()
@@ -83,7 +84,7 @@ def test_second_demo_at_once_is_told(
 ) -> None:
     monkeypatch.chdir(project)
     with alone(demo.ALONE), pytest.raises(SystemExit) as ended:
-        demo.main(Path("demo"))
+        command.main(Path("demo"))
     assert ended.value.code == 1
     said = f"demo: {project}: another run of the whole DAG (process {os.getpid()}) is at work here"
     assert capsys.readouterr().err.startswith(said)
@@ -104,7 +105,7 @@ def test_demo_ends_with_a_comparison_with_what_it_committed(
 
     monkeypatch.setattr(demo, "run", run)
     monkeypatch.chdir(project)
-    demo.main(Path("demo"))
+    command.main(Path("demo"))
     assert ran == ["pipeline", "pipeline", "page", "compare"]
     changed = git("diff", "--name-only", folder=Path("demo")).splitlines()
     assert {"params.yaml", "predictions/clinical.parquet"} <= set(changed), "all in HEAD, and other"
@@ -113,7 +114,7 @@ def test_demo_ends_with_a_comparison_with_what_it_committed(
 
     ran.clear()
     Path("demo/params.yaml").write_text("train: {runs: 5}\n")
-    demo.main(Path("demo"))
+    command.main(Path("demo"))
     assert ran == ["pipeline", "page", "compare"]
     assert "5" in Path("demo/params.yaml").read_text(), "the user's change is kept"
     assert len(git("log", "--format=%h", folder=Path("demo")).splitlines()) == 2

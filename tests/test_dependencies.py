@@ -8,10 +8,11 @@ import pytest
 from conftest import PROJECT
 from dvc.repo import Repo
 
-from tasks.cache import CachedTask, code_of, module_path
+from tasks.cache.fingerprint import code_of, module_path
+from tasks.cache.task import CachedTask
 from tasks.settings import load
 
-SILENT = {"tasks.errors", "tasks.progress", "tasks.slots"}
+SILENT = {"tasks.errors", "tasks.files", "tasks.progress", "tasks.slots"}
 """They decide what people see and when work is done, not what comes of it."""
 
 
@@ -47,7 +48,7 @@ def code_of_stage(address: str) -> set[str]:
         roots += [f"tasks.train.models.{setup.model}", f"tasks.train.recipes.{setup.recipe}"]
     if name == "tune":
         roots += ["tasks.train.models.optimized", "tasks.train.recipes.cnn"]
-    used = {module for root in roots for module in code_of(root)}
+    used = {module for root in roots for module in code_of(root).trees}
     paths = [module_path(module) for module in used - SILENT]
     return {str(path.relative_to(PROJECT)) for path in paths if path is not None}
 

@@ -12,10 +12,10 @@ from conftest import PROJECT, commit
 from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
-from flows import deployed
-from flows.dag import alone, open_repo, read_graph
-from flows.deployed import SCRATCH, pipeline, scratch_copy
-from flows.scratch import change_params
+from flows.engine.dag import alone, open_repo, read_graph
+from flows.engine.scratch import change_params
+from flows.work import deployed
+from flows.work.deployed import SCRATCH, pipeline, scratch_copy
 from tasks.errors import UserError
 from tasks.git import git
 from tasks.sections import SOURCE_VARIABLE

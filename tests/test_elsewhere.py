@@ -18,8 +18,8 @@ from prefect.states import Completed, Running, Scheduled
 from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
-from flows import elsewhere
-from flows.scratch import make_copy
+from flows.engine import elsewhere
+from flows.engine.scratch import make_copy
 from tasks.errors import UserError
 from tasks.git import git
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import PROJECT, environment
 
-from flows.errors import told
+from flows.engine.errors import told
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ def test_lack_of_memory(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_reader_who_has_had_enough() -> None:
     """As `| head -1`: an exit code that says so, and no traceback."""
-    prints = "from flows.errors import told\nwith told('x'):\n    for n in range(99999): print(n)"
+    prints = "from flows.engine.errors import told\nwith told('x'):\n    "
+    prints += "for n in range(99999): print(n)"
     writer = subprocess.Popen(
         [sys.executable, "-c", prints],
         cwd=PROJECT,

@@ -9,7 +9,7 @@ from typing import Any
 
 from conftest import commit, dvc, repro
 
-from flows.scratch import change_params
+from flows.engine.scratch import change_params
 
 MODEL = '''"""Two dense layers."""
 

@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, sync_playwright
 from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
-from flows import hosted
-from flows.runs import WORKER, processes_of
-from flows.scratch import make_copy
+from flows.engine import hosted
+from flows.engine.runs import WORKER, processes_of
+from flows.engine.scratch import make_copy
 from tasks.errors import UserError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -19,7 +19,7 @@ from conftest import PROJECT, python
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from flows.scratch import files
+from flows.engine.scratch import files
 from tasks.embed.weights import PACKAGE
 
 EXTRAS = {"dask", "onnx", "s3", "same-lesion", "transfer"}
@@ -174,10 +174,9 @@ def test_citation_is_of_this_version() -> None:
 @pytest.mark.parametrize("remedy", ["", "."])
 def test_code_of_the_folder_is_not_passed_over(remedy: str, tmp_path: Path) -> None:
     """Of an installed project, in a copy whose code is other: its results would not be its own."""
-    (tmp_path / "flows").mkdir()
-    shutil.copy(PROJECT / "flows/__init__.py", tmp_path / "flows")
+    shutil.copytree(PROJECT / "flows", tmp_path / "flows")
     where = os.pathsep.join(filter(None, [remedy, str(PROJECT)]))
-    done = python(tmp_path, "-c", "import flows", PYTHONSAFEPATH="1", PYTHONPATH=where)
+    done = python(tmp_path, "-m", "flows", "--help", PYTHONSAFEPATH="1", PYTHONPATH=where)
     if remedy:
         assert done.returncode == 0, done.stdout
     else:

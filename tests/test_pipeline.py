@@ -11,11 +11,11 @@ import psutil
 import pytest
 from conftest import PROJECT, SMALL, dvc, environment, python, stages_run
 
-from flows import logged, scratch, side_by_side
-from flows.dag import forget_dead_locks, lock_order, picture, sort_lock
-from flows.logged import StageError, reproduce_logged
-from flows.scratch import change_params
-from flows.stage import LOGS_VARIABLE
+from flows.engine import logged, scratch, side_by_side
+from flows.engine.dag import forget_dead_locks, lock_order, picture, sort_lock
+from flows.engine.logged import StageError, reproduce_logged
+from flows.engine.scratch import change_params
+from flows.engine.stage import LOGS_VARIABLE
 
 
 def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

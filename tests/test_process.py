@@ -71,7 +71,7 @@ def threads(report: Any) -> None:
 def test_child_has_one_thread_whatever_its_parent_s_main_module_imports(tmp_path: Path) -> None:
     """A child imports that first, and numpy reads its environment when it is imported."""
     (tmp_path / "main.py").write_text(
-        "import flows\nimport numpy\nfrom tasks import process\n"
+        "from flows.engine.program import begin\nbegin()\nimport numpy\nfrom tasks import process\n"
         f"if __name__ == '__main__':\n    process.call('{HERE}:threads', report=print)\n"
     )
     surroundings = {name: text for name, text in os.environ.items() if "_NUM_" not in name}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from flows.readme import filled
+from flows.work.readme import filled
 
 
 def test_blocks_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conftest import python, repro
 
-from flows.scratch import change_params
+from flows.engine.scratch import change_params
 
 RECOMPUTED = (
     "metrics",

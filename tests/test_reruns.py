@@ -11,7 +11,7 @@ from conftest import PROJECT
 from dvc.repo import Repo
 from params import EXPERIMENT
 
-from flows.scratch import change_params, make_copy, only
+from flows.engine.scratch import change_params, make_copy, only
 
 PIXELS = ("baseline", "baseline-smote", "optimized", "clinical", "tuned")
 EMBEDDED = ("transfer", "transfer-clinical", "probe")

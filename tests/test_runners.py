@@ -10,7 +10,7 @@ import pytest
 from conftest import environment, python, wait_for
 from distributed import Client
 
-from flows.runners import RUNNER_VARIABLE, task_runner
+from flows.engine.runners import RUNNER_VARIABLE, task_runner
 from tasks.errors import UserError
 
 WORKERS = 2

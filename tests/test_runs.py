@@ -13,10 +13,10 @@ from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.states import Pending, Running
 
-from flows import runs
-from flows.runs import BEGAN, MACHINE, PID, WORKER, end_dead_runs, signed, worker_name
-from flows.server import began
-from tasks.cache import HOST
+from flows.engine import runs
+from flows.engine.runs import BEGAN, MACHINE, PID, WORKER, end_dead_runs, signed, worker_name
+from flows.engine.server import began
+from tasks.files import HOST
 
 
 @flow

@@ -8,12 +8,13 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import PROJECT, environment, wait_for
+from conftest import PROJECT, environment, python, wait_for
 from prefect import flow
+from prefect.client.orchestration import get_client
 
-from flows import stage
-from flows.scratch import change_params
-from flows.stage import run
+from flows.engine import stage
+from flows.engine.scratch import change_params
+from flows.engine.stage import run
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,34 @@ def test_stage_fails_when_what_it_reads_of_params_changed_under_it(
         run(work, **arguments)
 
 
+def test_run_s_page_has_its_logs(prefect_server: str, tmp_path: Path) -> None:
+    """The terminal has what the stage prints, and none of them."""
+    for name in ("params.yaml", "prefect.toml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    code = """
+from flows.engine.program import begin
+begin()
+from prefect import flow, task
+from flows.engine.stage import run
+
+@task(name="seed")
+def seed(): ...
+
+@flow(name="logged")
+def logged(settings):
+    seed.submit().wait()
+    print("chosen: 7")
+
+run(logged)
+"""
+    done = python(tmp_path, "-c", code, PYTHONPATH=str(PROJECT))
+    assert done.stdout == "chosen: 7\n"
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs()
+    assert any("for flow 'logged'" in log.message for log in logs)
+    assert any(log.task_run_id for log in logs)
+
+
 def test_params_that_became_unsound_under_a_stage_are_told(
     prefect_server: str,
     tmp_path: Path,
@@ -123,7 +152,8 @@ import psutil
 while psutil.pid_exists(int(sys.argv[1])):
     time.sleep(0.01)
 from prefect import flow
-from flows.stage import run
+from prefect.client.orchestration import get_client
+from flows.engine.stage import run
 
 @flow(name="split")
 def work(settings):
@@ -155,7 +185,8 @@ def test_stage_whose_dvc_was_killed_before_it_began_does_nothing(tmp_path: Path)
 
 def test_nobody_is_told_that_it_runs() -> None:
     code = """
-import flows.stage
+from flows.engine.program import begin
+begin()
 from dvc.analytics import is_enabled
 from prefect._internal.analytics.enabled import is_telemetry_enabled
 print(is_enabled(), is_telemetry_enabled())

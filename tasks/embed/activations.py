@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.embed.flips import flipped
-from tasks.preprocess.decode import decode
+from tasks.reading.decode import decode
 
 BATCH = 32  # images, each as often as there are flips; fixed, for it may change the last bits
 

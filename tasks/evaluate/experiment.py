@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tasks.cache import cached
-from tasks.classes import TEST, VALIDATION
 from tasks.evaluate.calibration import fit_temperatures, reliability, summarise_calibration
 from tasks.evaluate.classes import majority, summarise_classes
 from tasks.evaluate.curves import confusion, roc
@@ -28,6 +26,7 @@ from tasks.evaluate.predictions import (
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import summarise_slices
 from tasks.infer.record import WITHHELD
+from tasks.protocols import TEST, VALIDATION
 
 SHORT = {
     "loss": "loss",
@@ -45,7 +44,6 @@ CHOOSING = ("loss", "balanced_accuracy")
 """Of those, what `metrics/<experiment>.json` has on validation, too."""
 
 
-@cached("score")
 def score_experiment(
     out: Path,
     *,

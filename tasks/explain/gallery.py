@@ -7,12 +7,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.cache import whole
 from tasks.errors import UserError
 from tasks.explain.draw import save_drawing, side_by_side, strength
 from tasks.explain.gradcam import explainer
-from tasks.predict.images import Source, picture
-from tasks.preprocess.decode import crosswise
+from tasks.files import whole
+from tasks.reading.decode import crosswise
+from tasks.reading.images import Source, picture
 
 LONGEST = 512  # pixels of a drawn picture's longer side
 

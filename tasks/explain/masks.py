@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.errors import UserError
-from tasks.preprocess.check import SIGNATURES, member_fault, opened, reason
-from tasks.preprocess.decode import crosswise
+from tasks.reading.archives import SIGNATURES, member_fault, opened, reason
+from tasks.reading.decode import crosswise
 
 
 class Masks:
@@ -39,5 +39,5 @@ class Masks:
                 small = np.asarray(image.convert("L").resize(size, Image.Resampling.BOX))
         except Exception as error:  # readers raise whatever damaged data lead them to
             raise UserError(f"{self.path}: {name} is damaged: {reason(error)}") from None
-        turned = np.rot90(small) if laid else small  # as `tasks.preprocess.decode` lays the image
+        turned = np.rot90(small) if laid else small  # as `tasks.reading.decode` lays the image
         return turned.astype(np.float32) / np.float32(255)

@@ -11,8 +11,8 @@ from tasks.explain.energy import measure
 from tasks.explain.gallery import Gallery
 from tasks.explain.gradcam import explainer
 from tasks.explain.masks import Masks
-from tasks.predict.images import Source, naming, read
-from tasks.predict.models import ask_all, load_all, size_of
+from tasks.reading.images import Source, naming, read
+from tasks.trained.models import ask_all, load_all, size_of
 
 BATCH = 32  # images held at a time
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.classes import TEST
 from tasks.errors import UserError
 from tasks.folds import read_split
-from tasks.predict.images import Source
-from tasks.preprocess.check import image_names, image_places, is_folder, read_metadata
+from tasks.preprocess.check import image_places, read_metadata
+from tasks.protocols import TEST
+from tasks.reading.archives import image_names, is_folder
+from tasks.reading.images import Source
 from tasks.sets.dataset import Dataset
 
 

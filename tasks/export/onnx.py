@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tasks.cache import whole
 from tasks.coding import CLINICAL
 from tasks.errors import UserError
-from tasks.predict.models import ask, ask_all, load_all, size_of
-from tasks.predict.saved import coding_of
+from tasks.files import whole
 from tasks.train.archive import takes_clinical
+from tasks.trained.models import ask, ask_all, load_all, size_of
+from tasks.trained.saved import coding_of
 
 TOLERANCE = 1e-5
 CHECKED = 16  # images of noise

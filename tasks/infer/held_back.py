@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classes import TEST, VALIDATION
 from tasks.coding import Coding, saved_coding
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_fold, read_split
@@ -23,6 +22,7 @@ from tasks.infer.record import (
     described,
     write_predictions,
 )
+from tasks.protocols import TEST, VALIDATION
 from tasks.train.archive import takes_clinical
 from tasks.train.transfer import after_trunk
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 METADATA = ("dx_type", "age", "sex", "localization", "lesion_images")
 """What predictions say of an image beside its diagnosis: `described`."""
@@ -53,9 +55,10 @@ def write_predictions(path: Path, predictions: pd.DataFrame) -> None:
     classes = classes_in(predictions.columns)
     names = [name for name in predictions if name not in classes]
     text: list[str] = list(predictions.select_dtypes("str"))
-    predictions.astype(dict.fromkeys(text, "category")).to_parquet(
+    small = predictions.astype(dict.fromkeys(text, "category"))
+    pq.write_table(
+        pa.Table.from_pandas(small, preserve_index=False),
         path,
-        index=False,
         use_dictionary=names,
         use_byte_stream_split=list(classes),
         compression="zstd",

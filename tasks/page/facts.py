@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tasks.cache import LIBRARIES
+from tasks.cache.fingerprint import COMPUTING
 from tasks.errors import UserError
 from tasks.git import ForeignRepository, git
 
@@ -64,5 +64,6 @@ def hashes(lock: Path, outdated: Container[str] = ()) -> list[tuple[str, str, in
 
 def versions() -> list[tuple[str, str]]:
     """Name and version of Python and of each library that decides results, and of the platform."""
-    libraries = [(name, version(name)) for name in (*LIBRARIES, "matplotlib", "prefect", "dvc")]
+    names = sorted({name for names in COMPUTING.values() for name in names})
+    libraries = [(name, version(name)) for name in (*names, "prefect", "dvc")]
     return [("Python", platform.python_version()), *libraries, ("platform", platform.platform())]

@@ -11,20 +11,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from tasks.cache import file_hash
-from tasks.classes import CROSSVAL, LESION, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import SIGNIFICANT
+from tasks.files import file_hash
 from tasks.page import facts, figures
 from tasks.page.detail import Detail, Table, detail, needed
 from tasks.page.pictures import Picture
 from tasks.page.svg import drawn, inline
-from tasks.predict.locate import in_folder
 from tasks.progress import Bar
+from tasks.protocols import CROSSVAL, LESION, VALIDATION
 from tasks.report.ranking import COLUMNS
 from tasks.report.tables import METRIC_NAMES, interval, number, plain_change
 from tasks.sections import DATAVERSE, SYNTHETIC
 from tasks.sets.handed_on import HandedOn
+from tasks.trained.locate import in_folder
 
 SHOWN = (METRIC, "f1_weighted", "roc_auc_ovr")
 """Metrics of the ranking's table."""

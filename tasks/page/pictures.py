@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.classes import TEST
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
 from tasks.explain.record import image_sources
-from tasks.predict.images import as_uri, naming, picture
+from tasks.protocols import TEST
+from tasks.reading.images import as_uri, naming, picture
 from tasks.report.tables import number
 from tasks.sets.dataset import Dataset
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.predict.images import Source
+from tasks.reading.images import Source
 
 
 @dataclass(frozen=True)

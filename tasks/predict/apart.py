@@ -8,7 +8,7 @@ from pathlib import Path
 from tasks import process
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source
+from tasks.reading.images import Source
 
 NO_MEMORY = re.compile("MemoryError|bad_alloc|failed to map segment|[Cc]annot allocate memory")
 TIGHT = 2**32  # bytes of address space: half of it holds TensorFlow and a small model

@@ -9,9 +9,9 @@ import numpy as np
 from tasks.errors import UserError
 from tasks.explain.gallery import Gallery
 from tasks.predict.answer import Answer
-from tasks.predict.images import ImageError, Source, read
-from tasks.predict.models import ask_all, load_all, size_of
+from tasks.reading.images import ImageError, Source, read
 from tasks.train.archive import takes_clinical
+from tasks.trained.models import ask_all, load_all, size_of
 
 BATCH = 32  # images held at a time
 

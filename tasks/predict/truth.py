@@ -7,9 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.explain.record import image_sources
-from tasks.predict.images import Source
 from tasks.predict.isic import LAYOUTS, NONE_OF_THEM
-from tasks.preprocess.check import DataError, DataFaults, check, image_id, no_column, read_csv
+from tasks.preprocess.check import check
+from tasks.reading.faults import DataError, DataFaults
+from tasks.reading.images import Source
+from tasks.reading.names import image_id
+from tasks.reading.tables import no_column, read_csv
 from tasks.sets.dataset import DIAGNOSIS, IMAGE, LESION, Dataset
 
 SCORE_WEIGHT = "score_weight"

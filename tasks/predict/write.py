@@ -11,7 +11,7 @@ from tasks.evaluate.predictions import mean_of_runs
 from tasks.predict.answer import Answer
 from tasks.predict.isic import NONE_OF_THEM, columns_of
 from tasks.predict.operate import Operation, calibrated
-from tasks.preprocess.check import decoded, printable
+from tasks.reading.faults import decoded, printable
 
 FORMULA = ("=", "+", "-", "@")
 """What a cell begins with that a spreadsheet computes."""

@@ -1,103 +1,28 @@
 """Check a whole data set before any work is spent on it, and list every fault at once."""
 
-import csv
-import functools
-import re
-import stat
-import warnings
-import zipfile
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Hashable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
-from tasks.errors import UserError
+from tasks.reading.archives import image_faults, image_names
+from tasks.reading.faults import DataError, DataFaults
+from tasks.reading.names import JPEG, SUFFIXES, image_id
+from tasks.reading.tables import no_column, read_csv
 from tasks.sets.dataset import (
     AGE,
     COLUMNS,
     DIAGNOSIS,
     IMAGE,
-    JPEG,
     LESION,
     SEX,
     SITE,
-    SUFFIXES,
     Dataset,
     Table,
     matching,
     packed,
 )
-
-SEPARATORS = ",;\t"  # semicolons: a spreadsheet's, where commas stand in numbers
-SHOWN = 30
-
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What moves a terminal's cursor, sets its title and so on, or ends a line."""
-
-LARGEST = 2**28  # bytes of an image, unpacked: what promises more is a bomb
-ENCRYPTED = 1  # of a zip member's flags
-SIGNATURES = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP")
-"""What a file named .jpg turns out to be at times. Some of Pillow's other readers run programs."""
-
-
-class DataError(UserError):
-    """The data set cannot be used."""
-
-
-class DataFaults(DataError):
-    """Faults of the data set at `path`, a line each; the message shows the first SHOWN."""
-
-    def __init__(self, path: Path, faults: list[str]) -> None:
-        super().__init__(path, faults)
-        self.path = path
-        self.faults = [printable(fault) for fault in faults]
-
-    def __str__(self) -> str:
-        number = len(self.faults)
-        lines = [f"{self.path}: {number} fault{'s' if number > 1 else ''}", *self.faults[:SHOWN]]
-        if number > SHOWN:
-            lines.append(f"... and {number - SHOWN} more")
-        return "\n  ".join(lines)
-
-
-def decoded(name: str) -> str:
-    """A file's name as UTF-8 can write it: bytes that are no UTF-8 as escapes such as `\\xe9`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def printable(name: str) -> str:
-    """The same in one line that a terminal shows: control characters as escapes too."""
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), decoded(name))
-
-
-def image_id(name: str) -> str:
-    """An image's id, where the name of its file may stand in place of it."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else name
-
-
-def read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header of a CSV, and its rows, each with its line as an editor numbers them.
-
-    The separator is that of SEPARATORS which the first line has most of.
-
-    Raises DataError when it is no CSV.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            separator = max(SEPARATORS, key=stream.readline().count)
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=separator)
-            return next(reader, []), [(reader.line_num, values) for values in reader if values]
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a CSV file: {error}") from None
 
 
 def read_metadata(folder: Path, described: Dataset) -> tuple[pd.DataFrame, list[str]]:
@@ -190,11 +115,6 @@ def with_diagnosis(
     return raw.drop(columns=described.words).assign(**{DIAGNOSIS: words}), faults
 
 
-def no_column(path: Path, name: str, header: Iterable[object]) -> DataError:
-    found = printable(", ".join(map(str, header))) or "none"
-    return DataError(f"{path}: no column {name}; found: {found}")
-
-
 def check_header(path: Path, header: list[str], table: Table, described: Dataset) -> None:
     """Raise DataError when a column is missing, or stands twice: the second may differ."""
     wanted = [*table.columns.values(), *(described.words if table.one_hot else [])]
@@ -263,55 +183,12 @@ def diagnosis_faults(raw: pd.DataFrame, classes: Sequence[str]) -> list[tuple[Ha
     ]
 
 
-def image_members(
-    members: zipfile.ZipFile, suffixes: Sequence[str] = SUFFIXES
-) -> list[zipfile.ZipInfo]:
-    """The members `<image id>.jpg`, or of another of `suffixes`, anywhere in the archive.
-
-    Hidden ones, such as the resource forks `._<image id>.jpg` that macOS adds, are no images.
-    """
-    return [member for member in members.infolist() if is_image(member.filename, suffixes)]
-
-
-def is_image(name: str, suffixes: Sequence[str]) -> bool:
-    """Whether the name of a file is that of an image."""
-    return name.lower().endswith(tuple(suffixes)) and not PurePosixPath(name).name.startswith(".")
-
-
-def is_folder(place: Path) -> bool:
-    """Whether a place of images is a folder; what is called an archive has to be one."""
-    return place.is_dir() and place.suffix.lower() != ".zip"
-
-
-def files_below(folder: Path) -> list[str]:
-    """The files in a folder at any depth, in order, as paths relative to it."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path.relative_to(folder).as_posix() for path in found]
-
-
-def opened(archive: Path) -> zipfile.ZipFile:
-    """Open an archive. Raises DataFaults when it is no zip file, or damaged."""
-    try:
-        return zipfile.ZipFile(archive)
-    except Exception as error:  # a damaged directory leads zipfile to whatever it leads to
-        text = f"{archive.name}: not a zip file, or a damaged one: {reason(error)}"
-        raise DataFaults(archive.parent, [text]) from error
-
-
 def image_places(folder: Path, described: Dataset) -> list[Path]:
     """The archives and folders that hold the images. Raises DataError when there is none."""
     pattern = described.images.files
     if found := matching(folder, pattern) or matching(folder, packed(pattern)):
         return found
     raise DataError(f"{folder}: no {pattern}")
-
-
-def image_names(place: Path, suffixes: Sequence[str]) -> list[str]:
-    """The images in an archive or a folder. Raises DataFaults when it is neither."""
-    if is_folder(place):
-        return [name for name in files_below(place) if is_image(name, suffixes)]
-    with opened(place) as members:
-        return [member.filename for member in image_members(members, suffixes)]
 
 
 def locate_images(raw: Path, described: Dataset) -> dict[str, list[Path]]:
@@ -344,75 +221,6 @@ def members_like(raw: Path, described: Dataset, images: Collection[str]) -> dict
                 has = f"{place.name} has {name}; save it as {image}{suffixes[0]}"
                 meant[image] = f" as {kind} of that name: {has}"
     return meant
-
-
-def image_faults(place: Path, suffixes: Sequence[str] = SUFFIXES) -> Iterator[str]:
-    """Every image of an archive or a folder that cannot be read, by its header."""
-    if is_folder(place):
-        for name in image_names(place, suffixes):
-            if fault := fault_of(name, functools.partial(open, place / name, "rb")):
-                yield f"{place.name}: {name} {fault}"
-        return
-    with opened(place) as members:
-        for member in image_members(members, suffixes):
-            fault = member_fault(member) or fault_of(
-                member.filename, functools.partial(members.open, member)
-            )
-            if fault:
-                yield f"{place.name}: {member.filename} {fault}"
-
-
-def fault_of(name: str, opened: Callable[[], AbstractContextManager[Any]]) -> str | None:
-    """What is wrong with an image by its header. opened: opens it."""
-    try:
-        with opened() as stream:
-            return header_fault(stream, name)
-    except Exception as error:  # readers raise whatever damaged data lead them to
-        return f"cannot be read: {reason(error)}"
-
-
-def member_fault(member: zipfile.ZipInfo) -> str | None:
-    """What is wrong with a member by the archive's directory. Nothing is ever unpacked to a file,
-    but a name that leads elsewhere, or a link, is not what it says it is.
-    """
-    path = PurePosixPath(member.filename)
-    if path.is_absolute() or ".." in path.parts:
-        return "has a path that leads out of the archive"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a link, not an image"
-    if member.flag_bits & ENCRYPTED:
-        return "is encrypted"
-    if member.file_size > LARGEST:
-        return f"has more than {LARGEST // 2**20} MiB unpacked"
-    return None
-
-
-def header_fault(stream: IO[bytes], name: str) -> str | None:
-    """What is wrong with an image by its header. Raises whatever Pillow does.
-
-    name: of its file; what is called a JPEG is to be one.
-    """
-    with warnings.catch_warnings():
-        # Pillow warns of many pixels, and refuses only twice as many.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(stream, formats=SIGNATURES) as image:
-            # MPO: with smaller copies after it, as of a camera
-            if name.lower().endswith(JPEG) and image.format not in ("JPEG", "MPO"):
-                return f"is {image.format}, not JPEG"
-            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
-                raise Image.DecompressionBombError
-    return None
-
-
-def reason(error: Exception) -> str:
-    """What an error says of an image or archive; Pillow names an object in memory at times."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def check(raw: Path, described: Dataset) -> pd.DataFrame:

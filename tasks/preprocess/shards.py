@@ -6,14 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.cache import cached, need_room
-from tasks.preprocess.check import DataFaults
-from tasks.preprocess.decode import decode
+from tasks.files import need_room
+from tasks.reading.faults import DataFaults
 
 SHARD = 2000  # images; fixed, so that the same images make the same shards on every machine
-
-
-decode_shard = cached("decode shard")(decode)
 
 
 def shards(table: pd.DataFrame) -> list[pd.DataFrame]:

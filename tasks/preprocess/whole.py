@@ -9,20 +9,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from tasks.preprocess.check import (
-    SIGNATURES,
-    DataError,
-    DataFaults,
-    check,
-    image_members,
-    image_names,
-    image_places,
-    is_folder,
-    opened,
-    read_metadata,
-    reason,
-)
-from tasks.preprocess.decode import flat, scale
+from tasks.preprocess.check import check, image_places, read_metadata
+from tasks.reading.archives import SIGNATURES, image_members, image_names, is_folder, opened, reason
+from tasks.reading.decode import flat, scale
+from tasks.reading.faults import DataError, DataFaults
 from tasks.sets.dataset import Dataset
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.cache import cached
-from tasks.classes import IMAGE, LESION, TEST, TRAIN
 from tasks.evaluate.difference import Row, correct, difference, paired_difference
 from tasks.evaluate.metrics import METRICS, folds_bootstrapped, runs_bootstrapped, scores
 from tasks.evaluate.predictions import (
@@ -21,6 +19,7 @@ from tasks.evaluate.predictions import (
 from tasks.evaluate.slices import MIN_LESIONS
 from tasks.infer.record import WITHHELD
 from tasks.oversample.variant import read_variant
+from tasks.protocols import IMAGE, LESION, TEST, TRAIN
 from tasks.report.tables import (
     METRIC_NAMES,
     ONE_EXPERIMENT,
@@ -45,7 +44,6 @@ def run_scores(test: Predictions) -> pd.DataFrame:
     return pd.DataFrame([{name: float(value[0]) for name, value in row.items()} for row in rows])
 
 
-@cached("tables")
 def write_tables(
     out: Path,
     *,
@@ -160,7 +158,6 @@ def intervals(
     ]
 
 
-@cached("class distribution")
 def write_classes(
     out: Path,
     *,

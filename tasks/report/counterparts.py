@@ -1,7 +1,7 @@
 """Experiments that stand beside others in a table: by their settings."""
 
-from tasks.classes import CROSSVAL, LESION
 from tasks.keywords import MODEL, RECIPE, SAMPLER
+from tasks.protocols import CROSSVAL, LESION
 from tasks.sections import Experiment
 from tasks.settings import Settings
 

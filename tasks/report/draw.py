@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from tasks import process
-from tasks.cache import cached
-from tasks.classes import TEST
 from tasks.coding import Coding
 from tasks.evaluate.predictions import read_predictions
+from tasks.protocols import TEST
 from tasks.report import figures
 from tasks.report.collect import run_scores
 
@@ -19,7 +18,6 @@ NUMBERS = {"baseline": (3, 5, 8), "optimized": (4, 6, 9)}
 """The paper's figures of each network: architecture, history, confusion matrix."""
 
 
-@cached("figures of classes", libraries=["matplotlib"])
 def draw_classes(out: Path, *, classes: Path) -> None:
     """`figure-1.svg` and `figure-2.svg` from `classes.csv`: by lesion, before and after SMOTE."""
     table = pd.read_csv(classes).query("split == 'lesion' and sampling == 'smote'")
@@ -31,7 +29,6 @@ def draw_classes(out: Path, *, classes: Path) -> None:
     figures.save(figure, out / "figure-2.svg", after)
 
 
-@cached("figures of runs", libraries=["matplotlib"])
 def draw_runs(
     out: Path,
     *,
@@ -62,7 +59,6 @@ def draw_runs(
     figures.save(figures.run_scatter(scores, title), out / "figure-7.svg", title)
 
 
-@cached("figures of networks", libraries=["matplotlib"])
 def draw_networks(
     out: Path, *, models: Mapping[str, str], width: int, height: int, coding: Coding
 ) -> None:

@@ -6,18 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.cache import cached
-from tasks.classes import CROSSVAL, TEST, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.difference import correct, difference
 from tasks.evaluate.metrics import means, runs_bootstrapped
 from tasks.evaluate.predictions import check_same_images, read_predictions
+from tasks.protocols import CROSSVAL, TEST, VALIDATION
 
 TEST_COLUMNS = ["difference", "low", "high", "p_value", "p_corrected"]
 COLUMNS = ["split", "experiment", VALIDATION, METRIC, "deviation", *TEST_COLUMNS]
 
 
-@cached("ranking")
 def rank_experiments(
     out: Path,
     *,

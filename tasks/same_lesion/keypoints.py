@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import UserError
-from tasks.predict.images import Source, naming, picture
+from tasks.reading.images import Source, naming, picture
 
 LONGEST = 200  # pixels of an image's longer side; everything here was measured at this size
 MOST = 400  # keypoints of an image, the strongest

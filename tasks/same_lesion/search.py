@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.predict.images import Source
 from tasks.progress import Bar
+from tasks.reading.images import Source
 from tasks.same_lesion.agreement import agreement
 from tasks.same_lesion.candidates import best, cells_of, votes
 from tasks.same_lesion.keypoints import Keypoints, detect, joined

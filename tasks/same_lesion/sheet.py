@@ -8,8 +8,8 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from tasks.predict.images import Source, as_uri, picture
 from tasks.progress import Bar
+from tasks.reading.images import Source, as_uri, picture
 from tasks.same_lesion.agreement import Agreement, agreement
 from tasks.same_lesion.keypoints import LONGEST, detect
 

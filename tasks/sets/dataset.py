@@ -13,8 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
-SUFFIXES = (*JPEG, ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+from tasks.reading.names import SUFFIXES
 
 IMAGE, LESION, DIAGNOSIS, DX_TYPE, AGE, SEX, SITE = COLUMNS = (
     "image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization",

@@ -10,8 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from tasks.preprocess.check import DataError, image_id, is_image, opened, printable, read_csv
-from tasks.sets.dataset import SUFFIXES
+from tasks.reading.archives import opened
+from tasks.reading.faults import DataError, printable
+from tasks.reading.names import SUFFIXES, image_id, is_image
+from tasks.reading.tables import read_csv
 
 COLUMNS = {
     "diagnosis": ("dx", "diagnosis", "class", "label", "target", "category"),

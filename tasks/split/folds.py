@@ -9,9 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from tasks.cache import cached
-from tasks.classes import CROSSVAL, LESION, TEST, TRAIN, VALIDATION
 from tasks.errors import UserError
+from tasks.protocols import CROSSVAL, LESION, TEST, TRAIN, VALIDATION
 from tasks.split.lesions import join_lesions, pairs_to_join, read_pairs
 
 PARTS = 20
@@ -109,7 +108,6 @@ def stratified(
     return (index for _, index in found)
 
 
-@cached("split images")
 def split_images(
     out: Path, *, table: Path, pairs: Path, protocol: str, settings: dict[str, Any]
 ) -> None:

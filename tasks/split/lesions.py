@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tasks.classes import CROSSVAL
 from tasks.errors import UserError
+from tasks.protocols import CROSSVAL
 
 COLUMNS = (
     "image_1", "image_2", "lesion_1", "lesion_2", "inliers", "verdict", "joined", "note",

@@ -14,10 +14,10 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.classes import TRAIN, VALIDATION
 from tasks.errors import UserError
 from tasks.folds import Fold, read_fold
 from tasks.oversample.variant import Added, read_variant
+from tasks.protocols import TRAIN, VALIDATION
 from tasks.train.archive import save_model, takes_clinical
 from tasks.train.plan import Data, Examples, Fitting, Plan
 from tasks.train.standardise import moments, standardised

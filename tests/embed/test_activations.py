@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from tasks import process
-from tasks.embed.shard import embed_shard
+from tasks.embed.task import embed_shard
 from tasks.embed.weights import packaged
-from tasks.preprocess.decode import decode
-from tasks.sets.dataset import JPEG
+from tasks.reading.decode import decode
+from tasks.reading.names import JPEG
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 48, 32

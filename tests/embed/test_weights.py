@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tasks.download import remote
 from tasks.download.remote import RemoteFile
 from tasks.embed import weights
 from tasks.embed.weights import packaged, weights_of
@@ -62,9 +61,8 @@ def test_a_download_is_verified_and_done_once(
 
 
 def test_weights_that_cannot_be_had_are_answered_with_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waits: list[float]
 ) -> None:
-    monkeypatch.setattr(remote, "sleep", lambda seconds: None)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     publish(monkeypatch, "http://127.0.0.1:9/vgg16.h5")
     with pytest.raises(UserError) as raised:

@@ -10,13 +10,13 @@ import pandas as pd
 from ham10000 import CLASSES, QUESTIONS
 from made import made, stored
 
-from tasks.classes import CROSSVAL, VALIDATION
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.experiment import score_experiment
 from tasks.infer.record import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
 from tasks.page.page import by_metrics
-from tasks.predict.locate import best
+from tasks.protocols import CROSSVAL, VALIDATION
 from tasks.report.ranking import rank_experiments, ranked
+from tasks.trained.locate import best
 
 NAMES = ("a", "b", "c")
 CHOSEN = {"temperatures", "thresholds", VALIDATION}
@@ -38,7 +38,7 @@ def project(folder: Path, *, shuffled: bool) -> Path:
         write_predictions(path, pd.concat(sides) if name == "c" else sides[0])
         out = folder / name
         out.mkdir()
-        score_experiment.work(out, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
+        score_experiment(out, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
         (out / "details.json").rename(folder / f"metrics/details/{name}.json")
         model = folder / f"models/{name}/seed-0/model.keras"
         model.parent.mkdir(parents=True)
@@ -96,7 +96,7 @@ def crossvalidated(folder: Path, *, shuffled: bool) -> dict[str, Any]:
     ]
     path = folder / "predictions.parquet"
     write_predictions(path, pd.concat(tables))
-    score_experiment.work(folder, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
+    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
     found: dict[str, Any] = json.loads((folder / "details.json").read_text())
     return found
 
@@ -124,7 +124,7 @@ def test_nothing_is_chosen_by_cross_validation(tmp_path: Path) -> None:
         path = files[name] = tmp_path / f"{name}.parquet"
         write_predictions(path, table)
     splits = [(name, CROSSVAL) for name in files]
-    rank_experiments.work(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
+    rank_experiments(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
     ranking = pd.read_csv(tmp_path / "ranking.csv")
     merit_of = ranking.set_index("experiment")["validation"]
     assert ranking["experiment"].tolist() == ["worse", "better"]

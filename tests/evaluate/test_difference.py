@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from tasks.classes import TEST
 from tasks.compare import TESTED
 from tasks.evaluate.difference import (
     MIN_RUNS,
@@ -22,6 +21,7 @@ from tasks.evaluate.difference import (
 )
 from tasks.evaluate.metrics import runs_bootstrapped
 from tasks.evaluate.predictions import read_predictions
+from tasks.protocols import TEST
 
 TESTS = ("low", "high", "error", "freedom", "p_value")
 

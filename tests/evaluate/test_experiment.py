@@ -22,9 +22,7 @@ def score(folder, table, name="scored"):
     (folder / name).mkdir()
     write_predictions(folder / f"{name}.parquet", table)
     path = folder / f"{name}.parquet"
-    score_experiment.work(
-        folder / name, predictions=path, resamples=100, seed=0, questions=QUESTIONS
-    )
+    score_experiment(folder / name, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
     return folder / name
 
 

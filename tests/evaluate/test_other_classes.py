@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from made import metadata
 
-from tasks.classes import TEST, VALIDATION
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import read_predictions
 from tasks.infer.record import write_predictions
+from tasks.protocols import TEST, VALIDATION
 
 CODES = ("melanoma", "atypical_nevus", "nv", "ak", "bcc", "scc", "df", "vasc")
 
@@ -36,7 +36,7 @@ def written(path: Path, codes: tuple[str, ...]) -> Path:
 
 def scored(folder: Path, codes: tuple[str, ...], questions: dict[str, tuple[str, ...]]) -> Any:
     path = written(folder / "one.parquet", codes)
-    score_experiment.work(folder, predictions=path, resamples=100, seed=0, questions=questions)
+    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=questions)
     return json.loads((folder / "details.json").read_text())
 
 

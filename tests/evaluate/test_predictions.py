@@ -3,10 +3,10 @@ import pytest
 from ham10000 import CLASSES
 from made import made, metadata, stored
 
-from tasks.classes import TEST, VALIDATION
 from tasks.errors import UserError
 from tasks.evaluate.predictions import read_metadata, read_predictions
 from tasks.infer.record import write_predictions
+from tasks.protocols import TEST, VALIDATION
 
 
 @pytest.fixture

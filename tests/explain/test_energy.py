@@ -12,13 +12,13 @@ from ham10000 import CLASSES
 from PIL import Image
 from record import HAM10000
 
-from tasks.classes import TEST
 from tasks.errors import UserError
 from tasks.explain.draw import enlarged, side_by_side, strength
 from tasks.explain.energy import MEASURES, measure, summarise
 from tasks.explain.masks import Masks
 from tasks.explain.record import test_images as images_of_test
-from tasks.preprocess import check
+from tasks.protocols import TEST
+from tasks.reading import archives
 
 MASK = np.zeros((4, 6), np.float32)
 MASK[:2, :3] = 1  # a quarter
@@ -115,7 +115,7 @@ def test_masks_are_read_at_the_size_of_the_network(
         masks.read("I3")
     with pytest.raises(UserError, match=r"I2_segmentation\.png is damaged"):
         masks.read("I2")
-    monkeypatch.setattr(check, "LARGEST", 2**20)
+    monkeypatch.setattr(archives, "LARGEST", 2**20)
     with pytest.raises(UserError, match=r"I4_segmentation\.png has more than 1 MiB unpacked"):
         masks.read("I4")
     path.write_bytes(b"none")

@@ -15,9 +15,9 @@ from ham10000 import CODING
 from PIL import Image
 from saved import tell
 
-from flows import explain
+from flows.commands import explain
 from tasks import process
-from tasks.classes import TEST
+from tasks.protocols import TEST
 
 NUMBER = 6
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tasks.explain.gallery import Gallery
-from tasks.predict.images import Source, read
+from tasks.reading.images import Source, read
 
 WHITE = 200  # from this level on a pixel of the spot, blurred at its edge, counts
 

@@ -23,7 +23,7 @@ def look(*, folder: Path, report: Callable[[Any], None]) -> None:
 
     from tasks.errors import UserError
     from tasks.explain.gradcam import cut, explainer, feature_map
-    from tasks.predict.models import ask, load
+    from tasks.trained.models import ask, load
 
     image = np.zeros((tiny.HEIGHT, tiny.WIDTH, 3), np.uint8)
     for channel, name in ((0, "mel"), (2, "vasc")):

@@ -11,9 +11,9 @@ from conftest import PROJECT, describe_sets
 from dvc.repo import Repo
 from ham10000 import CLASSES, CODING, HAM10000
 
-from flows import export as flow
+from flows.commands import export as flow
 from tasks import process
-from tasks.cache import file_hash
+from tasks.files import file_hash
 from tasks.process import ProcessError
 from tasks.sets.handed_on import hand_on
 

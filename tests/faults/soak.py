@@ -29,7 +29,7 @@ import psutil
 from conftest import commit
 from site_of import Site, free_port, wait_for
 
-from flows.scratch import change_params
+from flows.engine.scratch import change_params
 
 MEBIBYTE = 2**20
 LIMITS = {

@@ -15,11 +15,12 @@ from PIL import Image
 from record import HAM10000, ONE, TWO, Record, encoded, faults
 
 from tasks.explain.masks import Masks
-from tasks.predict import images
-from tasks.predict.images import ImageError, Source, find_all, read
-from tasks.preprocess import check as module
-from tasks.preprocess.check import DataError, check
-from tasks.preprocess.decode import decode
+from tasks.preprocess.check import check
+from tasks.reading import archives as module
+from tasks.reading import images
+from tasks.reading.decode import decode
+from tasks.reading.faults import DataError
+from tasks.reading.images import ImageError, Source, find_all, read
 
 Spoil = Callable[[Path], object]
 

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from conftest import dvc, environment, python, wait_for
 
-from flows.dag import ALONE, alone
-from flows.scratch import change_params
+from flows.engine.dag import ALONE, alone
+from flows.engine.scratch import change_params
 from tasks.errors import UserError
 
 PIPELINE = ("-m", "flows.pipeline")
@@ -70,7 +70,7 @@ def test_two_flows_pipeline(project: Path) -> None:
 
 
 def test_lock_is_free_after_a_kill_and_held_by_nobody_else(tmp_path: Path) -> None:
-    code = "import os; from flows.dag import alone\nwith alone(): os.kill(os.getpid(), 9)"
+    code = "import os; from flows.engine.dag import alone\nwith alone(): os.kill(os.getpid(), 9)"
     search = str(Path(__file__).parents[2])
     assert python(tmp_path, "-c", code, PYTHONPATH=search).returncode == -signal.SIGKILL
     with alone(tmp_path / ALONE):

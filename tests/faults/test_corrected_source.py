@@ -7,7 +7,7 @@ import pytest
 from conftest import PROJECT, SMALL, dvc, repro
 from record import Record
 
-from flows.scratch import make_copy
+from flows.engine.scratch import make_copy
 from tasks.sections import SOURCE_VARIABLE
 
 

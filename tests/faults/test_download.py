@@ -8,6 +8,7 @@ import hashlib
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -31,9 +32,10 @@ from host import (
 from record import HAM10000
 
 from flows import download as stage
-from tasks.cache import STORE
+from tasks.cache.store import STORE
 from tasks.download import remote
-from tasks.download.remote import DownloadError, RemoteFile, fetch, list_files
+from tasks.download.remote import DownloadError, RemoteFile, fetch
+from tasks.download.sources import list_files
 from tasks.settings import Settings, load
 
 LATE = formatdate(time.time() + 9999, usegmt=True)
@@ -53,7 +55,6 @@ class Case:
     error: str = ""  # a pattern of the message; without, the file is had
     waits: list[float] = field(default_factory=list)
     again: int = 0  # bytes that may be sent twice
-    size: int | None = None  # of the file, by the listing
     digest: str = ""  # by the listing, where it is not the right one
     host: dict[str, Any] = field(default_factory=dict)
     kept: int = 0  # bytes, at least, that an error leaves for the next run
@@ -61,48 +62,48 @@ class Case:
 
 SENT = len(BODY)
 BROKEN = 300_000
+PAUSES = [remote.PAUSE] * remote.ATTEMPTS
 CASES = {
-    "404": Case([Fault(404, body=b"<h1>gone</h1>")], r"HTTP 404 Not Found\. The server said: gone"),
-    "403 to the agent": Case([Fault(403)], r"HTTP 403 Forbidden\. The server said: nothing"),
-    "500 then well": Case([Fault(500)], waits=[2.0]),
-    "500, 429 and 503 then well, as long as asked": Case(
+    "404": Case([Fault(404, body=b"<h1>gone</h1>")], r"HTTP 404 Not Found: gone\. "),
+    "403 to the agent": Case([Fault(403)], r"HTTP 403 Forbidden: nothing\. "),
+    "500 then well": Case([Fault(500)]),
+    "503, 500 and 429 then well, as long as asked": Case(
         [
             Fault(503),
             Fault(500),
             Fault(429, headers={"Retry-After": "77"}),
             Fault(503, headers={"Retry-After": LATE}),
-            Fault(503, headers={"Retry-After": "soon"}),
         ],
-        waits=[2.0, 4.0, 77.0, remote.LONGEST_WAIT, 32.0],
+        waits=[4.0, 77.0, 120.0],
     ),
     "500 for ever": Case(
         [Fault(500)] * 50,
-        r"given up after 6 attempts in a row .* HTTP 500 .*0 bytes are kept in .*\. Run again",
-        waits=[2.0, 4.0, 8.0, 16.0, 32.0],
+        r"HTTP 500 .* Run again to go on",
+        waits=[4.0, 8.0, 16.0, 32.0],
     ),
     "500 for ever after a half": Case(
         [Fault(drop_after=BROKEN), *[Fault(502)] * 50],
-        r"given up after 6 attempts in a row .* HTTP 502 .*bytes are kept in .*\. Run again",
-        waits=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
+        r"HTTP 502 .* Run again to go on",
+        waits=[*PAUSES[:1], 4.0, 8.0, 16.0, 32.0],
         kept=BROKEN - remote.CHUNK,
     ),
-    "stall: no answer": Case([Fault(mute=True)], waits=[2.0]),
+    "stall: no answer": Case([Fault(mute=True)]),
     "stall: at half": Case(
-        [Fault(drop_after=BROKEN, stall=True)], waits=[1.0], again=remote.CHUNK
+        [Fault(drop_after=BROKEN, stall=True)], waits=PAUSES[:1], again=remote.CHUNK
     ),
-    "closed at half": Case([Fault(drop_after=BROKEN)], waits=[1.0], again=remote.CHUNK),
+    "closed at half": Case([Fault(drop_after=BROKEN)], waits=PAUSES[:1], again=remote.CHUNK),
     "reset at half": Case(
-        [Fault(drop_after=BROKEN, reset=True)], waits=[1.0], again=2**20
+        [Fault(drop_after=BROKEN, reset=True)], waits=PAUSES[:1], again=2**20
     ),
     "closed twice": Case(
         [Fault(drop_after=BROKEN), Fault(drop_after=100_000)],
-        waits=[1.0, 1.0],
+        waits=PAUSES[:2],
         again=2 * remote.CHUNK,
     ),
     "redirect": Case(host={"redirects": {f"/{PART_1}": "/elsewhere"}}),
-    "redirect, then reset at half": Case(
+    "redirect, then closed at half": Case(
         [Fault(drop_after=BROKEN)],
-        waits=[1.0],
+        waits=PAUSES[:1],
         again=remote.CHUNK,
         host={"redirects": {f"/{PART_1}": "/elsewhere"}},
     ),
@@ -114,39 +115,26 @@ CASES = {
     ),
     "HTML instead of the file": Case(
         [Fault(headers=HTML, body=b"<html><body><h1>Log in</h1> please</body></html>")],
-        f"answered with a message instead of {PART_1}: Log in please\nDo what it asks for",
+        f"{PART_1} cannot be had.* said: HTTP 200 OK: Log in please. If it asks for something",
     ),
     "JSON (guestbook) instead of the file": Case(
         [Fault(headers=JSON, body=GUESTBOOK)],
-        f"answered with a message instead of {PART_1}: Fill in the guestbook",
-    ),
-    "JSON (guestbook) that says it is a file": Case(
-        [Fault(headers={"Content-Type": "application/zip"}, body=GUESTBOOK)],
-        f"answered with a message instead of {PART_1}: Fill in the guestbook",
+        f"{PART_1} cannot be had.* said: .*Fill in the guestbook.* such as a guestbook's form",
     ),
     "HTML after a half": Case(
         [Fault(drop_after=BROKEN), Fault(headers=HTML, body=b"<p>Busy")],
-        "answered with a message instead of .* Busy",
-        waits=[1.0],
+        f"{PART_1} cannot be had.* Busy",
+        waits=PAUSES[:1],
         kept=BROKEN - remote.CHUNK,
     ),
     "wrong length: more is promised": Case(
-        [Fault(drop_after=SENT // 2)] * 50,
-        "given up after 6 attempts",
-        host={"ranges": False},
-        waits=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
-        kept=1,
-    ),
-    "wrong length: cut short, and only the listing knows": Case(
-        [Fault(drop_after=BROKEN)], waits=[1.0], size=SENT, host={"headers": {"Content-Length": ""}}
-    ),
-    "wrong length: the listing says more": Case(
-        size=SENT + 9, host={"headers": {"Content-Length": ""}}, waits=[1.0], again=100
+        [Fault(drop_after=0)] * 50,
+        "6 attempts in a row brought nothing, the last: .*IncompleteRead.* 0 bytes are kept",
+        waits=PAUSES[:-1],
     ),
     "wrong length: less is promised": Case(
         error="wrong digest", host={"headers": {"Content-Length": str(SENT - 9)}}
     ),
-    "wrong length: no number": Case(host={"headers": {"Content-Length": "many"}}),
     "wrong hash": Case(
         error=f"{PART_1} from http://[0-9.:]+/{PART_1} has the wrong digest:\n"
         f"  expected sha256:{'0' * 64}\n  got      sha256:{hashlib.sha256(BODY).hexdigest()}\n"
@@ -154,12 +142,15 @@ CASES = {
         digest="sha256:" + "0" * 64,
     ),
     "server without range support": Case(
-        [Fault(drop_after=BROKEN)], waits=[1.0], again=BROKEN + remote.CHUNK, host={"ranges": False}
+        [Fault(drop_after=BROKEN)],
+        waits=PAUSES[:1],
+        again=BROKEN + remote.CHUNK,
+        host={"ranges": False},
     ),
     "server without range support, and always broken off": Case(
         [Fault(drop_after=BROKEN)] * 50,
-        r"given up after 6 attempts in a row that brought nothing.* bytes are kept",
-        waits=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
+        r"6 attempts in a row brought nothing.* bytes are kept",
+        waits=PAUSES,
         host={"ranges": False},
         kept=1,
     ),
@@ -177,7 +168,7 @@ def test_download(
     """And after an error, once the server is well, a second run completes."""
     if any(fault.stall or fault.mute for fault in case.faults):
         monkeypatch.setattr(remote, "TIMEOUT", (5.0, 1.0))
-    file = host.file(size=case.size)
+    file = host.file()
     host.bodies["/elsewhere"] = BODY
     host.faults = list(case.faults)
     for name, value in case.host.items():
@@ -191,7 +182,7 @@ def test_download(
     with pytest.raises(DownloadError) as raised:
         fetch(asked, target.file, target.partial)
     assert re.search(case.error, str(raised.value), re.DOTALL)
-    assert file.location in str(raised.value)
+    assert f"{PART_1} from {file.location}" in str(raised.value)
     assert waits == case.waits
     assert not target.file.exists()
     left = sum(path.stat().st_size for path in target.partial.glob("*.part"))
@@ -205,11 +196,14 @@ def test_download(
     assert list(target.file.parent.iterdir()) == [target.file]
 
 
-def test_no_server(target: SimpleNamespace, waits: list[float]) -> None:
+def test_no_server(
+    target: SimpleNamespace, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
     file = RemoteFile(PART_1, "http://127.0.0.1:1/x.zip", "md5:0", None)
-    with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:1/x\.zip: given up .* refused"):
+    with pytest.raises(DownloadError, match=r"x\.zip cannot be had: HTTPConn.* refused\. Run"):
         fetch(file, target.file, target.partial)
-    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
+    assert waits == [4.0, 8.0, 16.0, 32.0]
+    assert caplog.messages == []
 
 
 def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
@@ -226,7 +220,7 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
     for part in (file.digest, hashlib.sha256(b"others").hexdigest(), str(folder / METADATA)):
         assert part in str(raised.value)
     assert not (tmp_path / "raw.csv").exists()
-    assert list((tmp_path / "partial").iterdir()) == []
+    assert list((tmp_path / "partial").glob("*.part")) == []
 
 
 @pytest.mark.parametrize(
@@ -237,9 +231,6 @@ def test_wrong_hash_of_a_local_file(tmp_path: Path) -> None:
         pytest.param("http://exa mple", id="space in a host"),
         pytest.param(f"http://{'a' * 300}", id="endless host"),
         pytest.param("http://127.0.0.1:99999", id="no such port"),
-        pytest.param("a\0b", id="NUL in a path"),
-        pytest.param("\ud800", id="half a surrogate pair"),
-        pytest.param("a" * 300, id="endless name"),
         pytest.param("nowhere", id="no such folder"),
         pytest.param("/dev/null", id="no folder"),
     ],
@@ -260,11 +251,10 @@ def test_disk_full(
     """Though there seemed to be space: file, URL and both paths are named, and a rerun goes on."""
     file = host.file()
     with monkeypatch.context() as full:
-        full.setattr(remote.os, "replace", refuse) if where == "move" else full.setattr(
-            remote, "_append", refuse
-        )
+        full.setattr(shutil, "move", refuse)
+        progress: Callable[[int], None] = refuse if where == "write" else lambda done: None
         with pytest.raises(DownloadError, match="No space left on device") as raised:
-            fetch(file, target.file, target.partial)
+            fetch(file, target.file, target.partial, progress)
     for part in (file.name, file.location, target.partial, target.file):
         assert str(part) in str(raised.value)
     assert fetch(file, target.file, target.partial).read_bytes() == BODY

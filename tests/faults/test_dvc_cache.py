@@ -13,10 +13,10 @@ import pytest
 from conftest import dvc, python, repro
 from dvc.lock import make_lock
 
-from flows.inputs import LOCK, md5, refuse_damaged, stages_of_dvc
-from flows.scratch import change_params
-from tasks.cache import file_hash
+from flows.engine.inputs import LOCK, md5, refuse_damaged, stages_of_dvc
+from flows.engine.scratch import change_params
 from tasks.errors import UserError
+from tasks.files import file_hash
 
 MODEL = Path("models/baseline/seed-0/model.keras")
 

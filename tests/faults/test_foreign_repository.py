@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import environment
 
-from flows.demo import copy_once
-from flows.elsewhere import go_to
+from flows.engine.elsewhere import go_to
+from flows.work.demo import copy_once
 from tasks.errors import UserError
 from tasks.git import ForeignRepository
 from tasks.page import facts

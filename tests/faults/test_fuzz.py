@@ -23,18 +23,14 @@ from params import PARAMS
 from PIL import ExifTags, Image
 from record import HAM10000, HEADER, METADATA, ONE, Record
 
-from tasks.classes import FOLDS
 from tasks.errors import UserError
-from tasks.predict import images
-from tasks.predict.images import ImageError, Source, find_all, read
-from tasks.preprocess.check import (
-    DataError,
-    DataFaults,
-    check,
-    image_faults,
-    read_metadata,
-)
-from tasks.preprocess.decode import decode
+from tasks.preprocess.check import check, read_metadata
+from tasks.protocols import FOLDS
+from tasks.reading import images
+from tasks.reading.archives import image_faults
+from tasks.reading.decode import decode
+from tasks.reading.faults import DataError, DataFaults
+from tasks.reading.images import ImageError, Source, find_all, read
 from tasks.settings import Settings, load
 from tasks.split.folds import SplitError, assign
 from tasks.yaml import SettingsError

@@ -14,7 +14,7 @@ from conftest import PROJECT, environment, python
 from tasks.git import VARIABLES, commit_all, git
 
 COPY = (
-    "from pathlib import Path; from flows.scratch import make_copy; "
+    "from pathlib import Path; from flows.engine.scratch import make_copy; "
     "make_copy(Path.cwd(), Path({!r}), {{}})"
 )
 
@@ -101,6 +101,7 @@ def test_every_variable_that_names_a_repository_is_dropped(
         monkeypatch.setenv(name, "/elsewhere")
     git("init", "--quiet", folder=tmp_path)
     assert git("rev-parse", "--show-toplevel", folder=tmp_path) == os.path.realpath(tmp_path)
-    code = "import os, flows; print([name for name in os.environ if name.startswith('GIT_')])"
+    code = "import os; from flows.engine.program import begin; begin(); "
+    code += "print([name for name in os.environ if name.startswith('GIT_')])"
     kept = [name for name in os.environ if name.startswith("GIT_") and name not in VARIABLES]
     assert python(PROJECT, "-c", code).stdout.strip() == str(kept)

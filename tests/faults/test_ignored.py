@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ham10000 import CODING
+from ham10000 import CODING, HAM10000
 from params import EXPERIMENT, PARAMS, written
 
 from flows.train import plans_of
 from flows.tune import plan_of
+from tasks.sets.handed_on import hand_on
 from tasks.settings import load
 from tasks.tune.space import OPTIMIZED
 
@@ -21,6 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     SPLIT.parent.mkdir(parents=True)
     SPLIT.write_text("image_id,lesion_id,dx,fold\nI1,L1,nv,train\n")
+    Path("data/set.json").write_text(hand_on(HAM10000).model_dump_json())
     return tmp_path
 
 
@@ -50,7 +52,7 @@ def test_line_of_an_experiment_reaches_the_training(
     assert plan.sizes == sizes
 
 
-def test_values_of_a_trial_reach_its_training() -> None:
+def test_values_of_a_trial_reach_its_training(here: Path) -> None:
     settings = load(PARAMS)
     plan = plan_of(settings, {**OPTIMIZED, "filters": 16, "learning_rate": 0.002}, CODING)
     assert plan.sizes["filters"] == 16

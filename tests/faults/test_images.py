@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from record import ONE
 
-from tasks.predict.images import ImageError, Source, read
-from tasks.predict.images import picture as shown
-from tasks.preprocess.check import DataFaults, image_faults
-from tasks.preprocess.decode import UPRIGHT, decode
+from tasks.reading.archives import image_faults
+from tasks.reading.decode import UPRIGHT, decode
+from tasks.reading.faults import DataFaults
+from tasks.reading.images import ImageError, Source, read
+from tasks.reading.images import picture as shown
 
 SIZE = (12, 8)  # of the network
 RIGHT = ""  # instead of a fault

@@ -19,7 +19,7 @@ import pytest
 from conftest import PROJECT, dvc, environment, python, wait_for
 
 from faults.test_disk_full import STAGES, state
-from flows.dag import forget_dead_locks
+from flows.engine.dag import forget_dead_locks
 
 ADDRESSES = {
     "split": "split@lesion",
@@ -36,8 +36,9 @@ STEPS = """
 import os, shutil, signal, sys
 from pathlib import Path
 from prefect import flow
-from flows.server import server
-from tasks import cache
+from flows.engine.server import server
+from tasks.cache import store
+from tasks.cache.task import cached
 
 step, calls = sys.argv[1], Path("calls")
 
@@ -56,14 +57,14 @@ def produce(out: Path, *, source: Path) -> None:
     (out / "product.txt").write_text("whole")
 
 produce.__module__ = "tasks.split.folds"
-produced = cache.cached("produce")(produce)
+produced = cached("produce")(produce)
 if step == "moving into the store":
-    cache.os.replace = die
+    store.os.replace = die
 if step == "copying into place":
-    cache.shutil.copyfile = dies_half_way
+    store.shutil.copyfile = dies_half_way
 if step == "renaming":
     replace = os.replace
-    cache.os.replace = lambda a, b: die() if ".part-" in str(a) else replace(a, b)
+    store.os.replace = lambda a, b: die() if ".part-" in str(a) else replace(a, b)
 
 @flow
 def once():

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, environment, python
 
-from tasks import cache
-from tasks.cache import file_hash
+from tasks.cache.fingerprint import key_of
+from tasks.files import file_hash
 from tasks.surroundings import FIXED, KEPT, settle
 
 STAGE = ("-m", "dvc", "repro", "--force", "--single-item", "--no-run-cache")
@@ -84,7 +84,7 @@ def test_devices_are_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def key() -> str:
-    return cache.key_of(settle, {})
+    return key_of(settle, {})
 
 
 def test_work_of_another_processor_is_not_taken_from_the_cache(
@@ -105,8 +105,11 @@ def test_work_of_another_processor_is_not_taken_from_the_cache(
     assert len(set(keys)) == len(keys)
 
 
+BEGIN = "from flows.engine.program import begin; begin()"
+
+
 def test_terminal_without_letters() -> None:
-    prints = "import flows; print('balanced accuracy .72 (.70–.75), läsion.jpg')"
+    prints = f"{BEGIN}; print('balanced accuracy .72 (.70–.75), läsion.jpg')"
     done = python(PROJECT, "-c", prints, PYTHONIOENCODING="ascii")
     assert done.stdout == "balanced accuracy .72 (.70\\u2013.75), l\\xe4sion.jpg\n"
 
@@ -127,7 +130,7 @@ def test_events_that_wait_for_a_slow_server_are_no_news() -> None:
 def test_what_a_command_starts_finds_the_project(tmp_path: Path) -> None:
     """By `python -m`, although the user's Python does not look into the working directory."""
     (tmp_path / "beside.py").write_text("print('found')")
-    starts = "import flows, os; os.execvp('python', ['python', '-m', 'beside'])"
+    starts = f"{BEGIN}; import os; os.execvp('python', ['python', '-m', 'beside'])"
     safe = environment(PYTHONSAFEPATH="1", PYTHONPATH=str(PROJECT))
     done = python(tmp_path, "-c", starts, **safe)
     assert done.stdout == "found\n"

@@ -11,8 +11,9 @@ from conftest import PROJECT, describe_sets
 from record import HAM10000, HEADER, METADATA, ONE, TWO, Record, encoded, faults
 
 from flows import preprocess as stage
-from tasks.preprocess.check import SHOWN, DataError, check, read_metadata
-from tasks.preprocess.decode import decode
+from tasks.preprocess.check import check, read_metadata
+from tasks.reading.decode import decode
+from tasks.reading.faults import SHOWN, DataError
 from tasks.settings import load
 
 CLASSES = "akiec, bcc, bkl, df, mel, nv, vasc"

@@ -24,7 +24,8 @@ from ham10000 import CODING
 from prefect import flow
 from saved import tell
 
-from tasks import cache, process
+from tasks import process
+from tasks.cache.task import cached
 from tasks.folds import read_fold
 from tasks.oversample.variant import read_variant
 
@@ -210,7 +211,7 @@ TAMPERED: dict[str, tuple[Callable[[Members], Members], int, str]] = {
 def load_each(*, paths: dict[str, Path], report: Any) -> None:
     """In a child: what is said of each, and how much memory all of it took."""
     from tasks.errors import UserError
-    from tasks.predict.models import load
+    from tasks.trained.models import load
 
     for name, path in paths.items():
         try:
@@ -315,7 +316,7 @@ ODD = {
 def ask_each(*, folder: Path, report: Any) -> None:
     """In a child."""
     from tasks.errors import UserError
-    from tasks.predict.models import ask_all, load_all
+    from tasks.trained.models import ask_all, load_all
 
     for name in ODD:
         path = folder / f"{name}.keras"
@@ -352,7 +353,7 @@ def produce(out: Path) -> None:
     (out / "product.txt").write_text("sound")
 
 
-produced = cache.cached("produce")(produce)
+produced = cached("produce")(produce)
 
 
 @flow

@@ -15,15 +15,15 @@ from PIL import Image
 from record import HAM10000
 from saved import tell
 
-from flows import predict, score
+from flows.work import predict, score
 from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict import apart
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source, find_all
 from tasks.predict.operate import Operation
 from tasks.predict.write import WRITERS
-from tasks.preprocess.check import DataFaults
+from tasks.reading.faults import DataFaults
+from tasks.reading.images import Source, find_all
 
 EVIL = "a\x1b]0;owned\x07\x9b2J\r\nb\u2028c.jpg"
 SHOWN = r"a\x1b]0;owned\x07\x9b2J\r\nb\u2028c.jpg"
@@ -110,7 +110,7 @@ def test_gif_is_read(tmp_path: Path) -> None:
     tiny.picture("mel").save(
         tmp_path / "a.gif", save_all=True, append_images=[Image.new("L", (60, 40))]
     )
-    from tasks.predict.images import read
+    from tasks.reading.images import read
 
     pixels = read(Source(tmp_path / "a.gif"), 12, 8)
     assert np.abs(pixels.astype(int) - tiny.COLOURS["mel"]).max() <= 6, "its first picture"

@@ -14,10 +14,11 @@ import pytest
 from conftest import PROJECT, commit
 from dvc.utils.serialize import modify_yaml
 
-from flows import page, readme, recompute
-from flows.compare import compare_with
-from flows.outdated import Results, results
-from flows.scratch import change_params
+from flows.commands import readme as readme_command
+from flows.engine.outdated import Results, results
+from flows.engine.scratch import change_params
+from flows.work import page, readme, recompute
+from flows.work.compare import compare_with
 from tasks.errors import UserError
 from tasks.sections import SOURCE_VARIABLE
 from tasks.settings import load
@@ -275,12 +276,12 @@ def test_comparison_leaves_out_what_is_out_of_date(clone: Path) -> None:
 def test_readme_gets_no_tables_that_are_out_of_date(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme.main()
+    readme_command.main()
     text = Path("README.md").read_text()
     assert text.count(readme.MADE_UP) == 2
     append("tasks/report/paper.py")
     with pytest.raises(SystemExit):
-        readme.main()
+        readme_command.main()
     assert capsys.readouterr().err == (
         "readme: the tables in reports/ are out of date: tasks/report changed; `dvc repro report` "
         "makes them anew\n"

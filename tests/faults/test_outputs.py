@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, environment
 
-from flows import predict, score
+from flows.commands import score
+from flows.work import predict
+from flows.work import score as scoring
 
 
 def predicted(output: Path) -> None:
@@ -22,8 +24,8 @@ def predicted(output: Path) -> None:
 
 def scored(output: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score, "score", lambda *_, **__: {"a": 1})
-        patch.setattr(score, "summary", lambda content: "a table")
+        patch.setattr(scoring, "score", lambda *_, **__: {"a": 1})
+        patch.setattr(scoring, "summary", lambda content: "a table")
         score.main("model", Path(), Path(), output=output)
 
 

@@ -15,8 +15,8 @@ from prefect.client.orchestration import get_client
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from flows.scratch import make_copy
-from flows.server import answering
+from flows.engine.scratch import make_copy
+from flows.engine.server import answering
 from tasks.errors import UserError
 from tasks.loopback import spare_loopback
 
@@ -90,7 +90,7 @@ def test_stage(proxy: tuple[str, list[str]], prefect_server: str, tmp_path: Path
 
 def test_dask_worker(proxy: tuple[str, list[str]]) -> None:
     """It is started by hand, and imports of this project what its tasks need."""
-    code = "import os, tasks.cache; print(os.environ['no_proxy'])"
+    code = "import os, tasks.cache.task; print(os.environ['no_proxy'])"
     done = python(PROJECT, "-c", code, http_proxy=proxy[0])
     assert done.stdout == "localhost,127.0.0.1,::1\n"
 

@@ -15,12 +15,12 @@ import psutil
 import pytest
 from conftest import wait_for
 
-from flows import stage
-from flows.scratch import change_params
+from flows.engine import stage
+from flows.engine.scratch import change_params
 from flows.train import train
 from tasks import process
-from tasks.cache import file_hash
-from tasks.train import seed as of_seed
+from tasks.files import file_hash
+from tasks.train import task as of_seed
 
 MODELS = Path("models/baseline")
 
@@ -72,7 +72,7 @@ FAULTS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
 
 
 class Fitting:
-    """Instead of tasks.process in tasks.train.seed: seed 1 fails, the others take no time."""
+    """Instead of tasks.process in tasks.train.task: seed 1 fails, the others take no time."""
 
     def __init__(self) -> None:
         self.fail: Callable[[Path, dict[str, Any]], None] | None = None

@@ -28,9 +28,10 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows import stage, worker
-from flows.server import answering, client_of, logged_in, start
-from tasks import cache
+from flows.commands import worker
+from flows.engine import stage
+from flows.engine.server import answering, client_of, logged_in, start
+from tasks.cache.task import cached
 from tasks.errors import UserError
 
 CALLS: list[str] = []
@@ -41,7 +42,7 @@ def produce(out: Path, *, name: str) -> None:
     (out / f"{name}.txt").write_text(name)
 
 
-produced = cache.cached("produce")(produce)
+produced = cached("produce")(produce)
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from made import made, stored
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
-from tasks.classes import FOLDS
 from tasks.compare import compare
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS
 from tasks.infer.record import write_predictions
 from tasks.keywords import SAMPLER
+from tasks.protocols import FOLDS
 from tasks.report.ranking import rank_experiments
 from tasks.split.folds import SplitError, assign
 
@@ -121,7 +121,7 @@ OVER_CLASSES = {"balanced_accuracy", "f1_macro", "roc_auc_ovr"}
 def scored(folder: Path, table: pd.DataFrame) -> dict[str, Any]:
     """The metrics of predictions, which must be JSON."""
     write_predictions(folder / "p.parquet", table)
-    score_experiment.work(
+    score_experiment(
         folder, predictions=folder / "p.parquet", resamples=100, seed=0, questions=QUESTIONS
     )
 
@@ -184,7 +184,7 @@ def test_two_classes_are_ranked_and_compared(tmp_path: Path) -> None:
         table[list(CLASSES)] = (numbers / numbers.sum(axis=1, keepdims=True)).astype(np.float32)
         files[name] = tmp_path / f"{name}.parquet"
         write_predictions(files[name], table)
-    rank_experiments.work(
+    rank_experiments(
         tmp_path,
         splits=[("poor", "lesion"), ("good", "lesion")],
         predictions=files,

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, environment, python
 
-from flows import scratch
-from flows.scratch import change_params, make_copy
-from tasks.cache import file_hash
+from flows.engine import scratch
+from flows.engine.scratch import change_params, make_copy
 from tasks.errors import UserError
+from tasks.files import file_hash
 
 STAGE = ("-m", "dvc", "repro", "--force", "--single-item", "--no-run-cache")
 RESULTS = {
@@ -85,7 +85,7 @@ def test_clock_moved_back_under_a_run() -> None:
     """Which process is which must not hang on the clock: a stage ends with its owner only."""
     code = """
 import psutil
-from flows.server import alive, began
+from flows.engine.server import alive, began
 myself = psutil.Process()
 before = began(myself)
 psutil._pslinux.boot_time = lambda: 1.0  # as the kernel says it once the clock was set

@@ -14,10 +14,8 @@ import pytest
 from ham10000 import CLASSES, CODING
 from numpy.typing import NDArray
 
-from tasks.classes import FOLDS
 from tasks.errors import UserError
 from tasks.keywords import SAMPLER
-from tasks.oversample.fold import oversample_fold
 from tasks.oversample.samplers import (
     adasyn,
     augment,
@@ -29,7 +27,9 @@ from tasks.oversample.samplers import (
     smotenc,
     weights,
 )
+from tasks.oversample.task import oversample_fold
 from tasks.oversample.variant import ARRAYS, Added, read_variant, write_variant
+from tasks.protocols import FOLDS
 
 COUNTS = np.array([9, 12, 20, 7, 15, 60, 8])
 SHAPE = (6, 8, 3)

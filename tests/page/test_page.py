@@ -15,7 +15,7 @@ from conftest import python
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tasks.cache import file_hash
+from tasks.files import file_hash
 from tasks.page.page import EXPLAINED, earlier
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -11,12 +11,14 @@ import tiny
 from conftest import PROJECT, describe_sets
 from dvc.repo import Repo
 
-from flows import export, predict, score
+from flows.commands import export, predict, score
+from flows.work import export as exporting
+from flows.work import score as scoring
 from tasks.coding import Coding
 from tasks.errors import UserError
-from tasks.predict.saved import coding_of
 from tasks.sets.handed_on import HandedOn
 from tasks.sets.read import read_set
+from tasks.trained.saved import coding_of
 
 SETS = {
     "two": ("benign", "malignant"),
@@ -74,7 +76,7 @@ def test_ask_and_score(name: str, here: Path, capsys: pytest.CaptureFixture[str]
     assert Path("maps/mel.png").exists()
 
     Path("truth.csv").write_text(f"image,dx\nmel,{first}\nnv,{second}\n")
-    found = score.score(name, Path("images"), Path("truth.csv"), None, 100, 0)
+    found = scoring.score(name, Path("images"), Path("truth.csv"), None, 100, 0)
     assert found["averaged"]["accuracy"]["mean"] == 1
     assert list(found["averaged"]["classes"]) == list(classes)
     assert found["questions"]["second"]["sensitivity"]["mean"] == 1
@@ -123,7 +125,9 @@ def test_export(
         pytest.importorskip(name)
     Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
     Repo.init(no_scm=True).close()
-    monkeypatch.setattr(export, "trained", lambda *_: sorted(Path("models/eight").rglob("*.keras")))
+    monkeypatch.setattr(
+        exporting, "trained", lambda *_: sorted(Path("models/eight").rglob("*.keras"))
+    )
     with pytest.raises(SystemExit):
         export.main("optimized")
     assert "models/optimized was trained on another data set: " in capsys.readouterr().err

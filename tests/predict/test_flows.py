@@ -15,15 +15,17 @@ from conftest import PROJECT, describe_sets
 from PIL import ExifTags, Image
 from record import HAM10000
 
-from flows import predict, score
+from flows.commands import predict, score
+from flows.work import predict as predicting
+from flows.work import score as scoring
 from tasks import process
 from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source
-from tasks.predict.locate import best, models_of
-from tasks.preprocess.check import DataFaults
+from tasks.reading.faults import DataFaults
+from tasks.reading.images import Source
 from tasks.sets.handed_on import hand_on
+from tasks.trained.locate import best, models_of
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +164,8 @@ def test_nothing_readable_writes_nothing(here: Path, capsys: pytest.CaptureFixtu
 def refusals(*, folder: Path, report: Any) -> None:
     """In a child: what is said of models that cannot be used."""
     from tasks.errors import UserError
-    from tasks.predict.models import load
     from tasks.predict.predict import predict
+    from tasks.trained.models import load
 
     def clinical(path: Path) -> None:
         nothing: Any = {"sources": [], "explanations": None, "report": None}
@@ -216,13 +218,13 @@ def test_default_is_the_best_here_and_else_the_demos(
 ) -> None:
     Path("metrics/details").mkdir(parents=True)
     Path("metrics/details/plain.json").write_text('{"validation": {"balanced_accuracy": 0.5}}')
-    assert predict.choose(clinical=False) == "models/plain"
+    assert predicting.choose(clinical=False) == "models/plain"
     assert capsys.readouterr().err == ""
     Path("demo").mkdir()
     for name in ("models", "metrics"):
         Path(name).rename(f"demo/{name}")
     Path("demo/params.yaml").write_text(Path("params.yaml").read_text())
-    assert predict.choose(clinical=False) == "demo/models/plain"
+    assert predicting.choose(clinical=False) == "demo/models/plain"
     for name in ("plain", "demo/models/plain"):
         assert len(models_of(name)) == 2
         said = capsys.readouterr().err
@@ -305,7 +307,7 @@ def test_metrics_from_before_the_models_are_refused(
 
 def test_words_are_the_models() -> None:
     coding = Coding(("a", "b"), ("m", "f"), ("leg", "head/neck"))
-    codes = partial(predict.clinical_codes, Path("model.keras"), coding)
+    codes = partial(predicting.clinical_codes, Path("model.keras"), coding)
     assert codes(None, None, None) is None, "a clinical model then goes by what it scored without"
     assert codes(50, None, None) == [11, 0, 0]
     assert codes(None, "f", "head/neck") == [0, 2, 2]
@@ -384,8 +386,8 @@ def test_lesions_are_those_of_the_truth_where_it_names_them(here: Path) -> None:
     Path("lesions.csv").write_text("lesion_id,image_id\nL1,a\nL2,b\n")
     images, truth = Path("images"), Path("truth.csv")
     with pytest.raises(UserError, match=r"truth.csv: one lesion alone has no interval"):
-        score.score("plain", images, truth, None, 100, 0)
-    content = score.score("plain", images, truth, Path("lesions.csv"), 100, 0)
+        scoring.score("plain", images, truth, None, 100, 0)
+    content = scoring.score("plain", images, truth, Path("lesions.csv"), 100, 0)
     assert content["runs"]["accuracy"]["mean"] == 1
     json.dumps(content, allow_nan=False)
 
@@ -403,4 +405,4 @@ def test_no_score_of_a_part(here: Path, monkeypatch: pytest.MonkeyPatch) -> None
     faults = [Answer(Source(Path(f"images/{name}.jpg")), fault="damaged") for name in "ab"]
     monkeypatch.setattr(process, "call", lambda *_, report, **__: report(faults))
     with pytest.raises(DataFaults, match=r"images: 2 faults\n.*a.jpg: damaged\n.*b.jpg: damaged"):
-        score.ask([], [fault.source for fault in faults])
+        scoring.ask([], [fault.source for fault in faults])

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.predict.images import Source, find_all, read
-from tasks.preprocess.decode import decode
+from tasks.reading.decode import decode
+from tasks.reading.images import Source, find_all, read
 
 RED = (220, 30, 20)
 SIZE = (12, 8)  # of the network

@@ -14,9 +14,9 @@ from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.infer.record import write_predictions
-from tasks.predict.locate import best, experiment_of, models_of, read_metrics, seeds_of
 from tasks.predict.operate import Operation, calibrated
 from tasks.predict.operate import operation as operation_of
+from tasks.trained.locate import best, experiment_of, models_of, read_metrics, seeds_of
 
 CLASSES, QUESTIONS = HAM10000.codes, HAM10000.asked()
 operation = partial(operation_of, classes=CLASSES, questions=QUESTIONS)
@@ -55,7 +55,7 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
     validation, test = made(0), made(1)
     path = tmp_path / "predictions.parquet"
     write_predictions(path, stored(validation, test))
-    score_experiment.work(tmp_path, predictions=path, questions=QUESTIONS, resamples=100, seed=0)
+    score_experiment(tmp_path, predictions=path, questions=QUESTIONS, resamples=100, seed=0)
     metrics = json.loads((tmp_path / "details.json").read_text())
     found = operation("x", metrics, [0, 1], clinical=True)
     means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]

@@ -12,11 +12,12 @@ from record import HAM10000
 from saved import tell
 from sklearn.metrics import roc_auc_score
 
-from flows import score
+from flows.commands import score as command
+from flows.work import score
 from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source
+from tasks.reading.images import Source
 from tasks.sets.handed_on import hand_on
 
 CLASSES = HAM10000.codes
@@ -116,7 +117,7 @@ def test_without_thresholds_and_without_a_project(here: Path) -> None:
 
 
 def test_what_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    score.main("x", Path("ph2"), of_set="ph2", classes=MAP, resamples=100)
+    command.main("x", Path("ph2"), of_set="ph2", classes=MAP, resamples=100)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PH2: 8 images, 2 models"
     assert lines[2].startswith("Classes: common_nevus and atypical_nevus as nv; melanoma as mel; ")
@@ -152,7 +153,7 @@ def test_truth_or_set(
     options: dict[str, Any], here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        score.main("x", Path("ph2"), **options)
+        command.main("x", Path("ph2"), **options)
     assert capsys.readouterr().err == (
         "score: give TRUTH, or --set with the name of what data/sets describes: one of both\n"
     )

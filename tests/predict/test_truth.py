@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from record import HAM10000
 
-from tasks.predict.images import Source
 from tasks.predict.truth import read_lesions, read_truth
-from tasks.preprocess.check import DataError, DataFaults
+from tasks.reading.faults import DataError, DataFaults
+from tasks.reading.images import Source
 
 CLASSES = HAM10000.codes
 HEADER = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"

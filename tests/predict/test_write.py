@@ -12,10 +12,10 @@ from record import HAM10000
 
 from tasks.errors import UserError
 from tasks.predict.answer import Answer
-from tasks.predict.images import Source
 from tasks.predict.operate import Operation
 from tasks.predict.truth import read_truth
 from tasks.predict.write import WRITERS
+from tasks.reading.images import Source
 
 RUNS = np.array([[0.1, 0, 0, 0, 0.7, 0.2, 0], [0.3, 0, 0, 0, 0.3, 0.4, 0]], np.float32)
 ANSWERS = [

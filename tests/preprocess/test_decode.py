@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from flows.preprocess import preprocess
-from tasks.preprocess import decode as decoding
 from tasks.preprocess import shards as module
-from tasks.preprocess.check import DataFaults
-from tasks.preprocess.decode import decode, scale
-from tasks.preprocess.shards import decode_shard, gather, shards
+from tasks.preprocess.shards import gather, shards
+from tasks.reading import decode as decoding
+from tasks.reading.decode import decode, scale
+from tasks.reading.faults import DataFaults
 from tasks.settings import load
 
 WIDTH, HEIGHT = 40, 30
@@ -139,7 +139,7 @@ def test_shards_are_of_one_archive_and_gathered_in_the_tables_order(
     for folder, part in zip(folders, parts, strict=True):
         (archive,) = part["archive"].unique()
         folder.mkdir()
-        decode_shard.work(
+        decode(
             folder,
             archive=tmp_path / archive,
             images=part["image_id"].tolist(),

@@ -80,7 +80,7 @@ def test_each_split_has_a_best_of_its_own(tmp_path: Path) -> None:
         for name, right in {"a": 0.5, "b": 0.9, "c": 0.7}.items()
     }
     splits = [("a", "lesion"), ("b", "image"), ("c", "lesion")]
-    rank_experiments.work(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
+    rank_experiments(tmp_path, splits=splits, predictions=files, resamples=100, seed=0)
     table = pd.read_csv(tmp_path / "ranking.csv")
     assert list(zip(table["split"], table["experiment"], strict=True)) == [
         ("lesion", "c"),

@@ -25,7 +25,7 @@ def test_paper_s_tables_hold_the_chosen_and_the_list_holds_all(tmp_path: Path) -
         truth = [*CLASSES, CLASSES[0]] if name == "chosen" else [*CLASSES, CLASSES[1]]
         table = pd.DataFrame(sure, columns=CLASSES).assign(fold="test", seed=0, dx=truth)
         table.assign(lesion_id="L", image_id="I").to_parquet(predictions[name])
-    write_tables.work(
+    write_tables(
         tmp_path,
         splits=[("later", "lesion"), ("chosen", "lesion")],
         of_paper=[("baseline", "none", "lesion", "chosen")],
@@ -64,7 +64,7 @@ def gaps(folder: Path, several: int) -> dict[str, list[str]]:
         pd.concat([table.assign(seed=seed) for seed in range(3)]).to_parquet(files[split])
     mean = {metric: {"mean": 0.5, "low": 0.4, "high": 0.6} for metric in METRIC_NAMES}
     (folder / "any.json").write_text(json.dumps({"runs": 1, **mean}))
-    write_tables.work(
+    write_tables(
         folder,
         splits=[],
         of_paper=[("baseline", "smote", split, split) for split in files],
@@ -113,7 +113,7 @@ def test_what_clinical_columns_give_is_of_the_same_models(tmp_path: Path) -> Non
     mean = {metric: {"mean": 0.5, "low": 0.4, "high": 0.6} for metric in METRIC_NAMES}
     content = {"runs": 3, **mean, "ensemble": mean}
     (tmp_path / "any.json").write_text(json.dumps({**content, "withheld": content}))
-    write_tables.work(
+    write_tables(
         tmp_path,
         splits=[("clinical", "lesion")],
         of_paper=[],

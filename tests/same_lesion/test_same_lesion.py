@@ -11,7 +11,7 @@ import pytest
 from conftest import PROJECT, describe_sets
 from PIL import Image
 
-from flows.same_lesion import PAIRS, SHEET, TABLE, same_lesion
+from flows.work.same_lesion import PAIRS, SHEET, TABLE, same_lesion
 from tasks.download import synthetic
 from tasks.errors import UserError
 from tasks.same_lesion.keypoints import detect

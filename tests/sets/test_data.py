@@ -9,8 +9,8 @@ from layouts import like_isic2019, like_ph2
 from record import Record
 from typer.testing import CliRunner, Result
 
-from flows.data import app
-from tasks.preprocess.check import SHOWN
+from flows.commands.data import app
+from tasks.reading.faults import SHOWN
 from tasks.sets.read import read_set
 
 TWENTY = ["common_nevus", "melanoma", "atypical_nevus"] * 20

@@ -13,7 +13,8 @@ from layouts import encoded, like_isic2019, like_ph2
 
 from flows import download, preprocess
 from tasks.download.remote import DownloadError
-from tasks.preprocess.check import DataError, check
+from tasks.preprocess.check import check
+from tasks.reading.faults import DataError
 from tasks.sets.read import read_set
 from tasks.settings import Settings, load
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT, all_but, commit, python, repro
 from layouts import like_isic2019, like_ph2
 
-from flows.scratch import make_copy
+from flows.engine.scratch import make_copy
 
 LINE = {
     "model": "optimized",

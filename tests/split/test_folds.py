@@ -10,8 +10,8 @@ from conftest import PROJECT, RECORD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.classes import FOLDS
 from tasks.folds import count_parts, folds_of, read_split
+from tasks.protocols import FOLDS
 from tasks.split.folds import SplitError, assign, assign_crossval, split_images
 from tasks.split.lesions import COLUMNS, pairs_to_join, read_pairs
 
@@ -128,7 +128,7 @@ def test_ids_that_look_like_numbers_keep_the_order_of_the_images(tmp_path: Path)
     table.to_csv(tmp_path / "images.csv", index=False)
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(f"{','.join(COLUMNS)}\n")
-    split_images.work(
+    split_images(
         tmp_path,
         table=tmp_path / "images.csv",
         pairs=pairs,
@@ -180,7 +180,7 @@ def test_crossval_joins_what_is_left_apart_by_lesion_for_now(tmp_path: Path) -> 
     lines = [f"{one},{other},,,,same,crossval," for one, other in SAME]
     pairs.write_text("\n".join([",".join(COLUMNS), *lines]))
     settings = {"folds": 5, "seed": 0}
-    split_images.work(
+    split_images(
         tmp_path,
         table=tmp_path / "images.csv",
         pairs=pairs,

@@ -11,10 +11,10 @@ import pytest
 from ham10000 import CLASSES, CODING
 
 from tasks import process
-from tasks.classes import TEST, TRAIN, VALIDATION
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.samplers import none, weights
 from tasks.oversample.variant import write_variant
+from tasks.protocols import TEST, TRAIN, VALIDATION
 from tasks.train.plan import Plan
 
 HERE = "test_finetune"

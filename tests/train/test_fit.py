@@ -15,11 +15,11 @@ from ham10000 import CLASSES, CODING, HAM10000
 
 from flows.train import check_clinical
 from tasks import process
-from tasks.classes import TEST, TRAIN, VALIDATION
 from tasks.errors import UserError
 from tasks.keywords import MODEL, RECIPE, SAMPLER
 from tasks.oversample.samplers import augment, none
 from tasks.oversample.variant import Added, write_variant
+from tasks.protocols import TEST, TRAIN, VALIDATION
 from tasks.sets.handed_on import hand_on
 from tasks.settings import load
 from tasks.train.plan import Plan

@@ -1,0 +1,1 @@
+"""What runs stages: for each by itself, side by side, and on a schedule."""

@@ -1,0 +1,1 @@
+"""Tables, archives and images from elsewhere, and what is wrong with them, in words."""

@@ -1,0 +1,1 @@
+"""Trained models: where they are, read with care, asked."""
