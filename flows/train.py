@@ -27,16 +27,17 @@ from tasks.sections import EMBEDDED, PREPARED
 from tasks.sets.handed_on import HandedOn
 from tasks.settings import Settings
 from tasks.train.plan import Plan
+from tasks.train.seconds import write_seconds
 from tasks.train.task import train_seed
 
 
 @flow(name="train", flow_run_name="train {experiment}")
 def train(settings: Settings, experiment: str) -> None:
-    """Models and histories to `models/<experiment>/seed-<n>/`, seconds to `seconds/`.
+    """Models and histories to `models/<experiment>/seed-<n>/`, seconds to a file in `seconds/`.
 
     There are `runs` of each part of the split, the parts of the first run first.
     """
-    folder, seconds = Path("models") / experiment, Path("seconds") / experiment
+    folder = Path("models") / experiment
     known = handed_on()
     plans = plans_of(settings, experiment, known.coding)
     check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), known)
@@ -48,7 +49,7 @@ def train(settings: Settings, experiment: str) -> None:
             train_seed.submit(
                 folder / name,
                 label=f"{experiment}, seed {seed}",
-                aside={"seconds.json": seconds / f"{name}.json"},
+                aside={"seconds.json": None},
                 unkeyed={"report": of_seed.one},
                 plan=asdict(plans[seed % len(plans)]),
                 seed=seed,
@@ -59,7 +60,8 @@ def train(settings: Settings, experiment: str) -> None:
         for name, finish in zip(seeds, waiting, strict=True):
             leave_only(folder / name, finish())
     leave_only(folder, seeds)
-    leave_only(seconds, [f"{name}.json" for name in seeds])
+    took = [pending.in_store("seconds.json") for pending in waiting]
+    write_seconds(Path("seconds") / f"{experiment}.csv", took)
 
 
 def wait_for_all(experiment: str, waiting: Sequence[Pending], parts: Sequence[Part]) -> None:

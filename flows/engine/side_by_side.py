@@ -5,6 +5,7 @@ import queue
 import time
 from collections.abc import Callable
 from functools import partial
+from graphlib import TopologicalSorter
 from typing import Any, cast
 from uuid import UUID
 
@@ -60,19 +61,21 @@ def stages(graph: dict[str, list[str]], force: bool, elsewhere: str | None) -> d
     futures: dict[str, PrefectConcurrentFuture[Any]] = {}
     ended: dict[str, str] = {}
     news: queue.Queue[str] = queue.Queue()
+    order = TopologicalSorter(graph)
+    order.prepare()
     try:
-        while len(ended) < len(graph):
-            for address, parents in graph.items():
-                if address not in futures and all(parent in ended for parent in parents):
-                    waits: list[Any] = [futures[parent] for parent in parents]
-                    submitted = stage.submit(
-                        address, force, elsewhere, wait_for=waits, return_state=False
-                    )
-                    futures[address] = cast(PrefectConcurrentFuture[Any], submitted)
-                    futures[address].add_done_callback(partial(announce, news, address))
+        while order.is_active():
+            for address in order.get_ready():
+                waits: list[Any] = [futures[parent] for parent in graph[address]]
+                submitted = stage.submit(
+                    address, force, elsewhere, wait_for=waits, return_state=False
+                )
+                futures[address] = cast(PrefectConcurrentFuture[Any], submitted)
+                futures[address].add_done_callback(partial(announce, news, address))
             address = news.get()
             futures[address].wait()  # or `state` asks the server, which hears of it a little later
             ended[address] = str(futures[address].state.name)
+            order.done(address)
             update_progress_artifact(bar, 100 * len(ended) / len(graph))
     except BaseException:  # Ctrl-C or SIGTERM: the task runner would wait for the stages
         end_stages(lambda: all(future.wrapped_future.done() for future in futures.values()))

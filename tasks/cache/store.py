@@ -44,16 +44,19 @@ def kept(products: dict[str, str]) -> bool:
     )
 
 
-def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path]) -> list[str]:
+def put_in_place(
+    products: dict[str, str], out: Path, aside: dict[str, Path | None]
+) -> list[str]:
     """Put products of the store into the folder `out`, each whole or not at all.
 
-    aside: products that go to a path of their own instead.
+    aside: products that go to a path of their own instead, or stay in the store (None).
 
     Returns the names of those in `out`.
     """
     for name, sha256 in products.items():
-        with whole(aside.get(name, out / name)) as beside:
-            link_or_copy(object_path(sha256), beside)
+        if place := aside.get(name, out / name):
+            with whole(place) as beside:
+                link_or_copy(object_path(sha256), beside)
     return [name for name in products if name not in aside]
 
 

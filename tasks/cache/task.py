@@ -111,7 +111,7 @@ class CachedTask:
         out: Path,
         *,
         label: str,
-        aside: dict[str, Path] | None = None,
+        aside: dict[str, Path | None] | None = None,
         unkeyed: dict[str, Any] | None = None,
         **inputs: Any,
     ) -> "Pending":
@@ -149,7 +149,7 @@ class Pending:
     """A task that was submitted; to be called for its products."""
 
     def __init__(
-        self, finish: Callable[[], dict[str, str]], out: Path, aside: dict[str, Path]
+        self, finish: Callable[[], dict[str, str]], out: Path, aside: dict[str, Path | None]
     ) -> None:
         self.finish, self.out, self.aside = finish, out, aside
 
@@ -166,7 +166,7 @@ class Pending:
         return self
 
     def in_store(self, name: str) -> Path:
-        """A product that is not in place yet, for a task that works with it."""
+        """A product where it lies in the store, for a task that works with it."""
         return object_path(self.products[name])
 
     def __call__(self) -> list[str]:

@@ -1,18 +1,9 @@
 """Seconds an epoch, beside the paper's."""
 
-import json
-import statistics
 from collections.abc import Mapping
-from pathlib import Path
 
 from tasks.report.paper import SECONDS
 from tasks.report.tables import SAMPLING_NAMES
-
-
-def median_seconds(folder: Path) -> float | None:
-    """Median over the epochs of all runs in `seconds/<experiment>/`; None where there are none."""
-    epochs = [second for path in folder.glob("*.json") for second in json.loads(path.read_text())]
-    return statistics.median(epochs) if epochs else None
 
 
 def seconds_table(found: Mapping[tuple[str, str], float | None]) -> str:

@@ -150,12 +150,12 @@ def test_models_of_another_experiment_are_no_input(
 def test_missing(project: Path) -> None:
     """And the outputs too: the tasks' cache still has them, and nothing is trained again."""
     sound = file_hash(project / MODEL)
-    seconds = (project / "seconds/baseline/seed-0.json").read_bytes()
+    seconds = (project / "seconds/baseline.csv").read_bytes()
     shutil.rmtree(project / ".dvc" / "cache")
     shutil.rmtree(project / "models" / "baseline")
     repro(project, "train@baseline")
     assert file_hash(project / MODEL) == sound
-    assert (project / "seconds/baseline/seed-0.json").read_bytes() == seconds
+    assert (project / "seconds/baseline.csv").read_bytes() == seconds
 
 
 def test_read_only(project: Path) -> None:
