@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.stage import run
 from tasks.cache.task import Pending, place_together
 from tasks.download.remote import DownloadError, RemoteFile
@@ -39,7 +40,7 @@ def download(settings: Settings) -> None:
     files = list_files(settings.download.location, Path.cwd(), described)
     sizes = [file.size for file in files]
     total = None if None in sizes else sum(filter(None, sizes))
-    with Bar("download", total, "B", scaled=True) as bar:
+    with StageBar("download", total, "B", scaled=True) as bar:
         place_together([submitted(file, bar) for file in files])
     leave_only(RAW, [file.name for file in files])
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.stage import run
 from flows.preprocess import RAW
 from tasks.cache.store import scratch
@@ -18,7 +19,6 @@ from tasks.embed.weights import WEIGHTS, weights_of
 from tasks.files import file_hash, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import gather, shards
-from tasks.progress import Bar
 from tasks.sets.read import read_set
 from tasks.settings import Settings
 
@@ -36,7 +36,7 @@ def embed(settings: Settings, name: str) -> None:
     out = Path("data/embedded") / name
     trunk = f"tasks.embed.networks.{setup.network}:trunk"
     weights = weights_of(setup.network, setup.weights_path, WEIGHTS)
-    with scratch() as folder, Bar(f"embed {name}", len(table), "image") as bar:
+    with scratch() as folder, StageBar(f"embed {name}", len(table), "image") as bar:
         folders = [Path(folder) / str(number) for number in range(len(tables))]
         parts = [bar.part(len(rows)) for rows in tables]
         waiting = [

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.stage import run
 from tasks.cache.task import place_together
 from tasks.folds import count_parts, read_split
 from tasks.infer.task import collect_histories, infer_experiment
-from tasks.progress import Bar
 from tasks.settings import Settings
 
 PREDICTIONS = Path("predictions")
@@ -26,7 +26,7 @@ def infer(settings: Settings, experiment: str) -> None:
     split = Path(f"data/splits/{setup.split}.csv")
     count = settings.training(experiment).runs * count_parts(read_split(split))
     models = [Path("models") / experiment / f"seed-{seed}" for seed in range(count)]
-    with Bar(f"infer {experiment}", count, "model") as bar:
+    with StageBar(f"infer {experiment}", count, "model") as bar:
         part = bar.part(count)
         predictions = infer_experiment.submit(
             PREDICTIONS,

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.record import SET
 from flows.engine.stage import run
 from tasks.cache.store import scratch
@@ -15,7 +16,6 @@ from tasks.files import leave_only, whole
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import finish_all, gather, shards
 from tasks.preprocess.task import decode_shard
-from tasks.progress import Bar
 from tasks.sets.handed_on import hand_on
 from tasks.sets.read import read_set
 from tasks.settings import Settings
@@ -35,7 +35,7 @@ def preprocess(settings: Settings) -> None:
     parts = shards(table)
     with (
         scratch() as folder,
-        Bar("decode", len(table), "image") as bar,
+        StageBar("decode", len(table), "image") as bar,
     ):
         folders = [Path(folder) / str(number) for number in range(len(parts))]
         waiting = [

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.record import handed_on
 from flows.engine.stage import run
 from tasks.cache.task import Pending
@@ -22,7 +23,7 @@ from tasks.files import leave_only
 from tasks.folds import count_parts, read_split
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.variant import Added, read_variant
-from tasks.progress import Bar, Part
+from tasks.progress import Part
 from tasks.sections import EMBEDDED, PREPARED
 from tasks.sets.handed_on import HandedOn
 from tasks.settings import Settings
@@ -43,7 +44,7 @@ def train(settings: Settings, experiment: str) -> None:
     check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), known)
     recipe = settings.training(experiment)
     seeds = {f"seed-{seed}": seed for seed in range(recipe.runs * len(plans))}
-    with Bar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
+    with StageBar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
         progress = [bar.part(recipe.epochs) for _ in seeds]
         waiting = [
             train_seed.submit(

@@ -10,13 +10,13 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.engine.progress import StageBar
 from flows.engine.record import handed_on
 from flows.engine.stage import run
 from tasks.cache.store import scratch
 from tasks.coding import Coding
 from tasks.files import whole
 from tasks.keywords import MODEL, RECIPE
-from tasks.progress import Bar
 from tasks.settings import Settings, merged
 from tasks.train.plan import Plan
 from tasks.train.task import train_seed
@@ -35,7 +35,7 @@ def tune(settings: Settings) -> None:
     coding = handed_on().coding
     proposed = propose(settings.tune.trials, settings.tune.seed)
     total = len(proposed) * settings.tune.epochs
-    with scratch() as folder, Bar("tune", total, "epoch") as bar:
+    with scratch() as folder, StageBar("tune", total, "epoch") as bar:
         folders = [Path(folder) / str(trial) for trial in range(len(proposed))]
         parts = [bar.part(settings.tune.epochs) for _ in proposed]
         waiting = [

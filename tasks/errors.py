@@ -11,7 +11,7 @@ class UserError(Exception):
 class ProcessError(UserError):
     """A function that was called in another process raised, or that process died.
 
-    number: of the OSError that it raised, or 0.
+    number: of the OSError that it raised, or 0; ENOMEM where it was short of memory.
     """
 
     def __init__(self, said: str, number: int = 0) -> None:

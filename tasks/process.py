@@ -35,6 +35,12 @@ RAISE = "{:.0f} MiB that a process may have (`ulimit -v`): raise that limit, or 
 STACK = ("    @ ", "*** Check failure")
 """What lines begin with that show where TensorFlow's native code died, and not of what."""
 
+KILLED_FOR = {
+    signal.SIGBUS: errno.ENOSPC,  # no room for a file that is mapped into memory
+    signal.SIGKILL: errno.ENOMEM,
+}
+"""What a process was short of that the kernel ended by a signal."""
+
 _running: set[BaseProcess] = set()
 _ending = threading.Event()
 
@@ -90,8 +96,7 @@ def call(
             child.kill()
             _running.discard(child)
         if refusal is None and fault is None and child.exitcode != 0:
-            # For want of room for a file that is mapped into memory.
-            number = errno.ENOSPC if child.exitcode == -signal.SIGBUS else 0
+            number = KILLED_FOR.get(-(child.exitcode or 0), 0)
             said = [line for line in messages if not line.startswith(STACK)]
             fault = f"{function} {ended(child.exitcode)}\n{''.join(said[-20:])}"
     if refusal is not None:
@@ -124,6 +129,12 @@ def end_all() -> None:
         child.kill()
 
 
+def worth_another_try(error: object) -> bool:
+    """Whether what `call` raised is a lack of memory, which others may have caused and may end."""
+    short = isinstance(error, ProcessError) and error.number == errno.ENOMEM
+    return short and not _ending.is_set()
+
+
 def _run(function: str, arguments: dict[str, Any], sender: Connection, messages: str) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     # TensorFlow's native code talks a lot; what it says matters only if the process dies of it.
@@ -136,8 +147,9 @@ def _run(function: str, arguments: dict[str, Any], sender: Connection, messages:
         sender.send(("refusal", str(error)))
         raise SystemExit(1) from None
     except BaseException as error:
-        number = number_of(error) if isinstance(error, OSError) else 0
-        sender.send(("fault", (out_of_memory(error) or traceback.format_exc(), number)))
+        short = out_of_memory(error)
+        number = number_of(error) if isinstance(error, OSError) else errno.ENOMEM if short else 0
+        sender.send(("fault", (short or traceback.format_exc(), number)))
         raise SystemExit(1) from None
 
 

@@ -44,9 +44,7 @@ def kept(products: dict[str, str]) -> bool:
     )
 
 
-def put_in_place(
-    products: dict[str, str], out: Path, aside: dict[str, Path | None]
-) -> list[str]:
+def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path | None]) -> list[str]:
     """Put products of the store into the folder `out`, each whole or not at all.
 
     aside: products that go to a path of their own instead, or stay in the store (None).

@@ -19,8 +19,10 @@ from typing import Any
 
 from prefect import Task, task
 from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.client.schemas.objects import TaskRun
 from prefect.serializers import JSONSerializer
 from prefect.settings import get_current_settings
+from prefect.states import State
 
 from tasks import process
 from tasks.cache.fingerprint import ChangedInputError, key_of
@@ -28,6 +30,9 @@ from tasks.cache.store import STORE, keep, kept, object_path, put_in_place, scra
 from tasks.files import HOST, writing
 from tasks.loopback import spare_loopback
 from tasks.slots import slot
+
+RETRIES = 2
+PAUSE = 10  # seconds before each
 
 spare_loopback()  # in a Dask worker too, which imports none of `flows`
 
@@ -76,6 +81,11 @@ def end_with_parent() -> None:
         threading.Thread(target=process._die_with_parent, daemon=True).start()
 
 
+def short_of_memory(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether to try a piece again: memory that others had may be free by then."""
+    return process.worth_another_try(state.data)
+
+
 class CachedTask:
     """What `@cached` makes of a function: a Prefect task whose products land in a folder."""
 
@@ -102,6 +112,9 @@ class CachedTask:
             cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, given: given["key"]),
             persist_result=True,
             result_serializer="json",
+            retries=RETRIES,
+            retry_delay_seconds=PAUSE,
+            retry_condition_fn=short_of_memory,
         )(run)
         self.work = work
         self.__doc__ = work.__doc__
