@@ -15,7 +15,7 @@ from tasks import process
 from tasks.download import synthetic
 from tasks.errors import UserError
 from tasks.keywords import MODEL, RECIPE
-from tasks.oversample.variant import Added, write_variant
+from tasks.oversample.added import Added, write_added
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import finish_all, gather, shards
 from tasks.reading.decode import decode
@@ -77,11 +77,11 @@ class Bench:
         """The record prepared, split by lesion, and with nothing added to the training fold."""
         folder = self.folder / "data"
         data = Data.of(folder)
-        if not data.variant.exists():
+        if not data.added.exists():
             self.say("preparing the record")
             prepare(self.raw, folder)
             split_images(folder, table=data.table, **FOLDS)
-            write_variant(data.variant, Added.nothing(np.load(data.images, mmap_mode="r")))
+            write_added(data.added, Added.nothing(np.load(data.images, mmap_mode="r")))
         return data
 
     def models(self, network: str, runs: int) -> list[Path]:
@@ -102,7 +102,7 @@ class Data:
     images: Path
     table: Path
     split: Path
-    variant: Path
+    added: Path
 
     @classmethod
     def of(cls, folder: Path) -> "Data":
@@ -120,7 +120,7 @@ def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict
         images=data.images,
         table=data.table,
         split=data.split,
-        variant=data.variant,
+        added=data.added,
         part=0,
         coding=CODING,
         model=MODEL.reference(network),

@@ -110,7 +110,7 @@ def sampled(data: Data, name: str) -> Taken:
 def evaluated(predictions: Path, out: Path, times: int) -> Taken:
     """Every number of an experiment, from repeats of its committed predictions."""
     from tasks.evaluate.experiment import score_experiment
-    from tasks.infer.record import write_predictions
+    from tasks.infer.parquet import write_predictions
 
     path = out / "predictions.parquet"
     one = pd.read_parquet(predictions)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tasks.files import whole
+from tasks.files import atomic
 
 
 def write(path: Path, text: str) -> None:
     """Write it whole or not at all, and say where."""
-    with whole(path) as beside:
+    with atomic(path) as beside:
         beside.write_text(text, encoding="utf-8")
     print(path)

@@ -17,7 +17,7 @@ from benchmarks.bench import Bench, source
 from benchmarks.rows import HEADER, Row
 from flows.engine.errors import told
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.git import git
 from tasks.slots import cores
 
@@ -140,5 +140,5 @@ def keep(path: Path, name: str, content: str) -> None:
     sections[name] = f"\n{content}\n\n"
     order = [one.value for one in Name if one in sections]
     text = "\n".join([TITLE, *(f"## {one}\n{sections[one].rstrip()}\n" for one in order)])
-    with whole(path) as beside:
+    with atomic(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from flows.preprocess import RAW
 from tasks.cache.store import scratch
 from tasks.embed.task import embed_shard
 from tasks.embed.weights import WEIGHTS, weights_of
-from tasks.files import file_hash, whole
+from tasks.files import atomic, file_hash
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import gather, shards
 from tasks.sets.read import read_set
@@ -58,7 +58,7 @@ def embed(settings: Settings, name: str) -> None:
         for finish, part in zip(waiting, parts, strict=True):
             finish()
             part.end()
-        with whole(out / "images.npy") as beside:
+        with atomic(out / "images.npy") as beside:
             gather(folders, tables, "activations.npy", beside)
     made = {
         "network": setup.network,
@@ -66,7 +66,7 @@ def embed(settings: Settings, name: str) -> None:
         "shape": [setup.height, setup.width, 3],
         "weights": file_hash(weights),
     }
-    with whole(out / "network.json") as beside:
+    with atomic(out / "network.json") as beside:
         beside.write_text(json.dumps(made, indent=2) + "\n")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from prefect import flow
 
-from flows.engine.record import handed_on
+from flows.engine.data_set import handed_on
 from flows.engine.stage import run
 from flows.infer import PREDICTIONS
 from tasks.cache.task import Pending, place_together

@@ -8,11 +8,11 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.engine.data_set import SET
 from flows.engine.progress import StageBar
-from flows.engine.record import SET
 from flows.engine.stage import run
 from tasks.cache.store import scratch
-from tasks.files import leave_only, whole
+from tasks.files import atomic, leave_only
 from tasks.preprocess.check import check
 from tasks.preprocess.shards import finish_all, gather, shards
 from tasks.preprocess.task import decode_shard
@@ -51,12 +51,12 @@ def preprocess(settings: Settings) -> None:
             for place, part in zip(folders, parts, strict=True)
         ]
         finish_all(waiting, parts, RAW, bar.advance)
-        with whole(PREPARED / "images.npy") as beside:
+        with atomic(PREPARED / "images.npy") as beside:
             gather(folders, parts, "pixels.npy", beside)
-    with whole(PREPARED / "images.csv") as beside:
+    with atomic(PREPARED / "images.csv") as beside:
         table.drop(columns="archive").to_csv(beside, index=False)
     leave_only(PREPARED, ["images.npy", "images.csv"])
-    with whole(SET) as beside:
+    with atomic(SET) as beside:
         beside.write_text(hand_on(described).model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

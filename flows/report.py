@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from prefect import flow
 
-from flows.engine.record import handed_on
+from flows.engine.data_set import handed_on
 from flows.engine.stage import run
 from flows.evaluate import DETAILS
 from tasks.cache.task import Pending, place_together
@@ -37,16 +37,16 @@ OVERSAMPLED = Path("data/oversampled")
 def report(settings: Settings) -> None:
     """Tables, `ranking.csv`, `classes.csv` and the paper's figures to `reports/`."""
     coding = handed_on().coding
-    variants: dict[str, dict[str, Path]] = {}
+    samplings: dict[str, dict[str, Path]] = {}
     for name, setup in settings.experiments.items():
         if setup.split != CROSSVAL:
             made = OVERSAMPLED / name / "part-0.npz"
-            variants.setdefault(setup.split, {}).setdefault(setup.sampling, made)
+            samplings.setdefault(setup.split, {}).setdefault(setup.sampling, made)
     classes = write_classes.submit(
         REPORTS,
         label="class distribution",
-        splits={split: Path(f"data/splits/{split}.csv") for split in variants},
-        variants=variants,
+        splits={split: Path(f"data/splits/{split}.csv") for split in samplings},
+        samplings=samplings,
         classes=coding.classes,
     )
     counted = classes.in_store("classes.csv")

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 from prefect import flow
 
+from flows.engine.data_set import handed_on
 from flows.engine.progress import StageBar
-from flows.engine.record import handed_on
 from flows.engine.stage import run
 from tasks.cache.task import Pending
 from tasks.coding import CLINICAL, Coding
@@ -22,7 +22,7 @@ from tasks.errors import UserError
 from tasks.files import leave_only
 from tasks.folds import count_parts, read_split
 from tasks.keywords import MODEL, RECIPE
-from tasks.oversample.variant import Added, read_variant
+from tasks.oversample.added import Added, read_added
 from tasks.progress import Part
 from tasks.sections import EMBEDDED, PREPARED
 from tasks.sets.handed_on import HandedOn
@@ -41,7 +41,7 @@ def train(settings: Settings, experiment: str) -> None:
     folder = Path("models") / experiment
     known = handed_on()
     plans = plans_of(settings, experiment, known.coding)
-    check_clinical(settings, experiment, read_variant(variant_of(experiment, 0)), known)
+    check_clinical(settings, experiment, read_added(added_of(experiment, 0)), known)
     recipe = settings.training(experiment)
     seeds = {f"seed-{seed}": seed for seed in range(recipe.runs * len(plans))}
     with StageBar(f"train {experiment}", len(seeds) * recipe.epochs, "epoch") as bar:
@@ -95,7 +95,7 @@ def plans_of(settings: Settings, experiment: str, coding: Coding) -> list[Plan]:
             split=split,
             part=part,
             coding=coding,
-            variant=variant_of(experiment, part),
+            added=added_of(experiment, part),
             model=MODEL.reference(setup.model),
             sizes=settings.sizes(experiment),
             recipe=RECIPE.reference(setup.recipe),
@@ -107,7 +107,7 @@ def plans_of(settings: Settings, experiment: str, coding: Coding) -> list[Plan]:
     ]
 
 
-def variant_of(experiment: str, part: int) -> Path:
+def added_of(experiment: str, part: int) -> Path:
     return Path(f"data/oversampled/{experiment}/part-{part}.npz")
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import typer
 from prefect import flow
 
+from flows.engine.data_set import handed_on
 from flows.engine.progress import StageBar
-from flows.engine.record import handed_on
 from flows.engine.stage import run
 from tasks.cache.store import scratch
 from tasks.coding import Coding
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.keywords import MODEL, RECIPE
 from tasks.settings import Settings, merged
 from tasks.train.plan import Plan
@@ -53,9 +53,9 @@ def tune(settings: Settings) -> None:
             part.end()
         table = results(proposed, [place / "history.csv" for place in folders])
     found = json.dumps(best(proposed, table), indent=2)
-    with whole(TRIALS) as beside:
+    with atomic(TRIALS) as beside:
         table.to_csv(beside, index=False, float_format="%.6g")
-    with whole(TUNED) as beside:
+    with atomic(TUNED) as beside:
         beside.write_text(found + "\n")
     print(f"the best on the validation fold, for the line of an experiment: {found}")
 
@@ -71,7 +71,7 @@ def plan_of(settings: Settings, trial: dict[str, int | float], coding: Coding) -
         split=Path("data/splits/lesion.csv"),
         part=0,
         coding=coding,
-        variant=None,
+        added=None,
         model=MODEL.reference(model),
         sizes=sizes,
         recipe=RECIPE.reference(recipe),

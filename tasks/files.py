@@ -83,7 +83,7 @@ def need_room(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed to `path` at the end, removed on an error.
 
     Its name is this process's own, so that of two that write one file each writes all of it. What a
@@ -113,7 +113,7 @@ def named(path: Path) -> Iterator[Path]:
     """
     own = next((number for number in (1, 2) if is_open(path, number)), None)
     if own is None and (path.is_file() or path.is_dir() or not path.exists()):
-        with whole(Path(os.path.realpath(path))) as beside:
+        with atomic(Path(os.path.realpath(path))) as beside:
             yield beside
         return
     with writing(path), tempfile.TemporaryDirectory() as folder:

@@ -35,7 +35,7 @@ RAISE = "{:.0f} MiB that a process may have (`ulimit -v`): raise that limit, or 
 STACK = ("    @ ", "*** Check failure")
 """What lines begin with that show where TensorFlow's native code died, and not of what."""
 
-KILLED_FOR = {
+KILLED_FOR: dict[int, int] = {
     signal.SIGBUS: errno.ENOSPC,  # no room for a file that is mapped into memory
     signal.SIGKILL: errno.ENOMEM,
 }

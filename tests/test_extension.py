@@ -24,7 +24,7 @@ SAMPLER = '''"""The first images once more."""
 
 import numpy as np
 
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 
 def sample(images, labels, clinical, *, rows: int):

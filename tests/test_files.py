@@ -7,7 +7,7 @@ import pytest
 from conftest import PROJECT, python
 
 from tasks.errors import UserError
-from tasks.files import PART, leave_only, whole
+from tasks.files import PART, atomic, leave_only
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +17,13 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_whole_file_appears_only_when_it_is_finished() -> None:
     target = Path("deep/file.txt")
-    with whole(target) as beside:
+    with atomic(target) as beside:
         beside.write_text("half")
         assert not target.exists()
     assert target.read_text() == "half"
 
     def fail() -> None:
-        with whole(target) as beside:
+        with atomic(target) as beside:
             beside.write_text("other half")
             raise UserError
 
@@ -35,11 +35,11 @@ def test_whole_file_appears_only_when_it_is_finished() -> None:
 
 def test_file_that_a_kill_left_half_written_goes_with_the_next(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
-    code = "import os, sys; from pathlib import Path; from tasks.files import whole\n"
-    code += "with whole(Path(sys.argv[1])) as beside: beside.write_text('half'); os._exit(9)"
+    code = "import os, sys; from pathlib import Path; from tasks.files import atomic\n"
+    code += "with atomic(Path(sys.argv[1])) as beside: beside.write_text('half'); os._exit(9)"
     assert python(PROJECT, "-c", code, str(target)).returncode == 9
     assert len(os.listdir(tmp_path)) == 1, "what is left over"
-    with whole(target) as beside:
+    with atomic(target) as beside:
         assert not beside.exists()
         beside.write_text("whole")
     assert sorted(os.listdir(tmp_path)) == ["file.txt"]
@@ -49,7 +49,7 @@ def test_two_processes_do_not_write_into_one_file(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     theirs = tmp_path / f"{PART}{os.getppid()}-file.txt"
     theirs.write_text("half")
-    with whole(target) as beside:
+    with atomic(target) as beside:
         assert beside != theirs
         beside.write_text("whole")
     assert theirs.read_text() == "half", "it is at work yet"

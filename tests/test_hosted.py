@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from site_of import Site, end, free_port, wait_for
 
 from flows.engine import hosted
-from flows.engine.runs import WORKER, processes_of
+from flows.engine.dead_runs import WORKER, processes_of
 from flows.engine.scratch import make_copy
 from tasks.errors import UserError
 

@@ -114,9 +114,9 @@ def sort_lock(lock: Path, order: Iterable[str]) -> None:
     if wanted == found:
         return
     # Not at the top: it imports Prefect, which takes longer than DVC to see that all is well.
-    from tasks.files import whole
+    from tasks.files import atomic
 
-    with whole(lock) as beside:
+    with atomic(lock) as beside:
         shutil.copyfile(lock, beside)
         with modify_yaml(str(beside)) as content:
             content["stages"] = {address: content["stages"][address] for address in wanted}

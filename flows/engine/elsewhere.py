@@ -29,12 +29,12 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.engine.dag import hold_repo, open_repo
+from flows.engine.dead_runs import signed
 from flows.engine.lock import LOCK
 from flows.engine.logged import StageError, reproduce_logged, set_surroundings
-from flows.engine.runs import signed
 from flows.engine.server import logged_in, refuse_nameless
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.git import GitError, git
 
 BUSY = Path(".dvc/tmp/elsewhere.lock")
@@ -69,7 +69,7 @@ def stage(address: str, commit: str, lock: str, force: bool = False) -> State[An
     """
     with beating(), FileLock(BUSY):
         go_to(commit)
-        with whole(LOCK) as beside:
+        with atomic(LOCK) as beside:
             beside.write_text(lock, encoding="utf-8")
         with open_repo() as repo:
             fetch(repo, needed(repo, one(repo, address)))

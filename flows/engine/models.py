@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from flows.engine.data_set import SET, of_classes
 from flows.engine.lock import refuse_older_metrics
-from flows.engine.record import SET, of_classes
 from tasks.errors import UserError
 from tasks.predict.operate import Operation, operation
 from tasks.trained.locate import MEASURES_ONLY, experiment_of, read_metrics, seeds_of

@@ -19,8 +19,8 @@ class StageBar(Bar):
     def __init__(self, title: str, total: int | None, unit: str, *, scaled: bool = False) -> None:
         super().__init__(title, total, unit, scaled=scaled)
         self.shown = time.monotonic()
-        self.artifact = None
-        if total:
+        self.total = total or 0
+        if self.total:
             self.artifact = cast(UUID, create_progress_artifact(0, description=title))
 
     def advance(self, pieces: int = 1) -> None:
@@ -31,9 +31,9 @@ class StageBar(Bar):
     def show(self) -> None:
         """Bring the page up to date, if the server answers."""
         self.shown = time.monotonic()
-        if self.artifact:
+        if self.total:
             with suppress(httpx.HTTPError):
-                update_progress_artifact(self.artifact, 100 * self.bar.n / self.bar.total)
+                update_progress_artifact(self.artifact, 100 * self.bar.n / self.total)
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)

@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.git import GitError, commit_all, git
 
 RESULTS = ("dvc.lock", "data", "metrics", "plots", "predictions", "reports", "seconds")
@@ -74,7 +74,7 @@ def change_params(path: Path, changes: Mapping[str, Any]) -> None:
     """Merge `changes` into a params.yaml."""
     yaml = YAML()  # reads numbers as DVC does
     content = merged(yaml.load(path), changes)
-    with whole(path) as beside:
+    with atomic(path) as beside:
         yaml.dump(content, beside)
 
 

@@ -44,7 +44,7 @@ from prefect.settings import (
 )
 
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 
 if TYPE_CHECKING:
     import uvicorn
@@ -287,7 +287,7 @@ def announce(web: "uvicorn.Server", address: Path, url: str, password: str) -> N
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner reads."""
-    with whole(path) as beside:
+    with atomic(path) as beside:
         beside.touch(mode=0o600)
         beside.write_text(text)
 

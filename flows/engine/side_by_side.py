@@ -17,10 +17,10 @@ from prefect.states import Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.engine.dag import Graph, forget_dead_locks, hold_repo, lock_order, sort_lock
+from flows.engine.dead_runs import signed
 from flows.engine.elsewhere import check_elsewhere, ending, reproduce_elsewhere
 from flows.engine.lock import LOCK
 from flows.engine.logged import StageError, reproduce_logged, set_surroundings
-from flows.engine.runs import signed
 from flows.engine.server import server
 from tasks.slots import JOBS_VARIABLE
 

@@ -12,10 +12,10 @@ import psutil
 from prefect import Flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.engine.dead_runs import signed
 from flows.engine.errors import told
 from flows.engine.inputs import params_of, refuse_damaged, values_of
 from flows.engine.runners import task_runner
-from flows.engine.runs import signed
 from flows.engine.server import alive, began, owner_process, server
 from tasks.cache.store import sweep
 from tasks.errors import UserError, unknown

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.preprocess.check import image_places
 from tasks.preprocess.whole import check_whole
 from tasks.progress import Bar
@@ -94,7 +94,7 @@ def new(name: str, folder: Path) -> None:
     if os.path.lexists(path):
         raise UserError(f"{path} is there already: remove it, or choose another name")
     text = draft(name, folder)
-    with whole(path) as beside:
+    with atomic(path) as beside:
         beside.write_text(text, encoding="utf-8")
     read_set(name)
     print(

@@ -15,9 +15,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed, State
 
 from flows.engine.dag import alone, open_repo, read_graph
+from flows.engine.data_set import handed_on
+from flows.engine.dead_runs import signed
 from flows.engine.outdated import results
-from flows.engine.record import handed_on
-from flows.engine.runs import signed
 from flows.engine.scratch import make_copy
 from flows.engine.side_by_side import run_dag
 from flows.evaluate import DETAILS

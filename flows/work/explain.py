@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.engine.record import masks_archive, record_folder
+from flows.engine.data_set import masks_archive, raw_folder
 from tasks import process
 from tasks.explain.energy import MEASURES, summarise
-from tasks.explain.record import test_images
-from tasks.files import file_hash, whole
+from tasks.files import atomic, file_hash
+from tasks.preprocess.sources import test_images
 from tasks.progress import Bar
 from tasks.report.tables import interval, markdown
 from tasks.sets.read import read_set
@@ -33,7 +33,7 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
     settings = load()
     models = trained(experiment, settings.splits())
     source, described = settings.download.location, read_set(settings.download.set)
-    record, masks = record_folder(source, described), masks_archive(source, described)
+    record, masks = raw_folder(source, described), masks_archive(source, described)
     if masks is None:
         which = described.masks.files if described.masks else "masks of the lesions"
         print(f"explain: no {which}, hence pictures and no numbers", file=sys.stderr)
@@ -77,7 +77,7 @@ def explain(experiment: str, limit: int | None, pictures: bool) -> None:
         if of_more(path, content):
             print(f"{path} is of the same models and more images, and stays")
         else:
-            with whole(path) as beside:
+            with atomic(path) as beside:
                 beside.write_text(json.dumps(content, indent=2) + "\n")
             print(path)
 

@@ -7,13 +7,13 @@ reproduces numbers need not install what writes it.
 from pathlib import Path
 from typing import Any
 
+from flows.engine.data_set import of_classes
 from flows.engine.lock import refuse_older_metrics
 from flows.engine.outdated import results
-from flows.engine.record import of_classes
 from tasks import process
 from tasks.errors import UserError
 from tasks.export.card import card
-from tasks.files import file_hash, whole
+from tasks.files import atomic, file_hash
 from tasks.sets.dataset import Dataset
 from tasks.sets.handed_on import HandedOn, hand_on
 from tasks.sets.read import described_sets, read_set
@@ -52,7 +52,7 @@ def export(experiment: str, folder: Path) -> dict[str, Any]:
         sha256=file_hash(target),
         source=results().sources.get(f"train@{experiment}"),
     )
-    with whole(about) as beside:
+    with atomic(about) as beside:
         beside.write_text(text, encoding="utf-8")
     return facts
 

@@ -6,12 +6,12 @@ No stage of the DAG: the page names the commit that it is of, which no commit ca
 from functools import partial
 from pathlib import Path
 
+from flows.engine.data_set import handed_on, raw_folder
 from flows.engine.outdated import results
-from flows.engine.record import handed_on, record_folder
 from flows.work.compare import compare_with
 from tasks.compare import as_markdown, by_reason
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.page.facts import before
 from tasks.page.page import render
 from tasks.page.pictures import Picture, mistakes
@@ -64,12 +64,12 @@ def write(settings: Settings, against: str | None, pictures: int) -> None:
         changes=changes_since(against),
         pictures=partial(worst, settings, count=pictures) if pictures else None,
     )
-    with whole(PAGE) as beside:
+    with atomic(PAGE) as beside:
         beside.write_text(content, encoding="utf-8")
 
 
 def worst(settings: Settings, experiment: str, *, count: int) -> list[Picture]:
     """The lesions that an experiment is surest and wrong about, as pictures."""
     described = read_set(settings.download.set)
-    record = record_folder(settings.download.location, described)
+    record = raw_folder(settings.download.location, described)
     return mistakes(Path(f"predictions/{experiment}.parquet"), record, described, count)

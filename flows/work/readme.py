@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.engine.dag import open_repo, picture, read_graph
 from flows.engine.outdated import results
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.sections import SYNTHETIC
 
 README = Path("README.md")
@@ -41,5 +41,5 @@ def fill() -> None:
         )
     text = README.read_text(encoding="utf-8")
     text = filled(text, synthetic=found.sources.get("download") == SYNTHETIC)
-    with whole(README) as beside:
+    with atomic(README) as beside:
         beside.write_text(text, encoding="utf-8")

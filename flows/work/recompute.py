@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from prefect import flow
 
+from flows.engine.dead_runs import signed
 from flows.engine.lock import LOCK, stages_in
-from flows.engine.runs import signed
 from flows.engine.server import server
 from flows.evaluate import score
 from flows.infer import PREDICTIONS

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.engine.record import record_folder
+from flows.engine.data_set import raw_folder
 from tasks.errors import UserError
-from tasks.explain.record import image_sources
-from tasks.files import whole
+from tasks.files import atomic
+from tasks.preprocess.sources import image_sources
 from tasks.same_lesion.pairs import merged, places, reach
 from tasks.same_lesion.search import search
 from tasks.same_lesion.sheet import sheet
@@ -33,14 +33,14 @@ def same_lesion(look_only: bool) -> None:
     pairs = read_pairs(PAIRS, ids)
     download = load().download
     described = read_set(download.set)
-    sources = image_sources(record_folder(download.location, described), described, ids)
+    sources = image_sources(raw_folder(download.location, described), described, ids)
     if not look_only:
         compared = search(sources, places(pairs, ids))
         before, pairs = len(pairs), merged(pairs, compared, images)
-        with whole(PAIRS) as beside:
+        with atomic(PAIRS) as beside:
             pairs.to_csv(beside, index=False)
         print(f"{reach(compared, pairs, images)}\n\n{PAIRS}: {len(pairs) - before} new pairs")
     page = sheet(pairs[pairs["image_1"].isin(ids)], images, dict(zip(ids, sources, strict=True)))
-    with whole(SHEET) as beside:
+    with atomic(SHEET) as beside:
         beside.write_text(page, encoding="utf-8")
     print(f"{SHEET}: look at it, and write what you see into the column `verdict` of {PAIRS}")

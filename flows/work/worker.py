@@ -16,7 +16,7 @@ from prefect.cli import app
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
-from flows.engine.runs import end_dead_runs, worker_name
+from flows.engine.dead_runs import end_dead_runs, worker_name
 from flows.engine.server import logged_in, refuse_nameless
 from tasks.errors import UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks.files import HOST, file_hash, pid_and_rest, whole
+from tasks.files import HOST, atomic, file_hash, pid_and_rest
 
 STORE = Path(".cache")
 WORK = f"work-{HOST}-"
@@ -53,7 +53,7 @@ def put_in_place(products: dict[str, str], out: Path, aside: dict[str, Path | No
     """
     for name, sha256 in products.items():
         if place := aside.get(name, out / name):
-            with whole(place) as beside:
+            with atomic(place) as beside:
                 link_or_copy(object_path(sha256), beside)
     return [name for name in products if name not in aside]
 

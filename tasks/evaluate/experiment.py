@@ -25,7 +25,7 @@ from tasks.evaluate.predictions import (
 )
 from tasks.evaluate.resample import plain_and_resampled
 from tasks.evaluate.slices import summarise_slices
-from tasks.infer.record import WITHHELD
+from tasks.infer.parquet import WITHHELD
 from tasks.protocols import TEST, VALIDATION
 
 SHORT = {

@@ -1,4 +1,4 @@
-"""Stored predictions (tasks.infer.record), read."""
+"""Stored predictions (tasks.infer.parquet), read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.errors import UserError
-from tasks.infer.record import CLINICAL, GIVEN, METADATA, PART, classes_in
+from tasks.infer.parquet import CLINICAL, GIVEN, METADATA, PART, classes_in
 
 MALIGNANT, MELANOMA = "malignant", "melanoma"
 """Questions that more is computed of than operating points."""

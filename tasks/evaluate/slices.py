@@ -33,7 +33,7 @@ UNKNOWN = "unknown"
 def slice_columns(metadata: pd.DataFrame) -> dict[str, pd.Series]:
     """The slice of each image, by what it is cut by.
 
-    metadata: the columns of `tasks.infer.record.METADATA`, a row an image.
+    metadata: the columns of `tasks.infer.parquet.METADATA`, a row an image.
 
     Returns
     -------

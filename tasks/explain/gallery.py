@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tasks.errors import UserError
 from tasks.explain.draw import save_drawing, side_by_side, strength
 from tasks.explain.gradcam import explainer
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.reading.decode import crosswise
 from tasks.reading.images import Source, picture
 
@@ -49,7 +49,7 @@ class Gallery:
             if crosswise(shown.size, (pixels.shape[2], pixels.shape[1])):
                 heat = np.rot90(heat, -1)  # as `read` turned the image
             try:
-                with whole(path) as beside:
+                with atomic(path) as beside:
                     save_drawing(side_by_side(shown, heat), beside)
             except OSError as error:
                 raise UserError(f"{path} cannot be written: {error.strerror or error}") from None

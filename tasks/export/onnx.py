@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.coding import CLINICAL
 from tasks.errors import UserError
-from tasks.files import whole
+from tasks.files import atomic
 from tasks.train.archive import takes_clinical
 from tasks.trained.models import ask, ask_all, load_all, size_of
 from tasks.trained.saved import coding_of
@@ -51,7 +51,7 @@ def export(*, models: Sequence[Path], target: Path, report: Callable[[Any], None
 
     joined = mean_of(loaded)
     ask(joined, images, codes)  # Keras exports only what was called
-    with whole(target) as beside:
+    with atomic(target) as beside:
         joined.export(beside, format="onnx", verbose=False)
         written = onnx.load(beside)
         rename_output(written.graph)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasks.coding import Coding, saved_coding
 from tasks.errors import UserError
 from tasks.folds import count_parts, read_fold, read_split
-from tasks.infer.record import (
+from tasks.infer.parquet import (
     CLINICAL,
     GIVEN,
     METADATA,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import UserError
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 PIECE = 2000
 

@@ -8,7 +8,7 @@ from tasks.cache.task import cached
 from tasks.coding import Coding
 from tasks.errors import UserError
 from tasks.folds import read_fold
-from tasks.oversample.variant import write_variant
+from tasks.oversample.added import write_added
 from tasks.protocols import TRAIN
 
 
@@ -38,4 +38,4 @@ def oversample_fold(
         added = sample(fold.images, fold.labels, fold.clinical, **settings)
     except UserError as error:
         raise UserError(f"{module.rsplit('.', 1)[-1]}: {error}") from None
-    write_variant(out / f"part-{part}.npz", added)
+    write_added(out / f"part-{part}.npz", added)

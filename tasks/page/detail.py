@@ -12,7 +12,7 @@ from markupsafe import Markup
 from tasks.errors import UserError
 from tasks.evaluate.operating import SHORT
 from tasks.evaluate.predictions import ENSEMBLE
-from tasks.infer.record import WITHHELD
+from tasks.infer.parquet import WITHHELD
 from tasks.page import figures
 from tasks.page.svg import drawn
 from tasks.report.tables import METRIC_NAMES, interval, number

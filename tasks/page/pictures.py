@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.evaluate.predictions import mean_of_runs, read_predictions
-from tasks.explain.record import image_sources
+from tasks.preprocess.sources import image_sources
 from tasks.protocols import TEST
 from tasks.reading.images import as_uri, naming, picture
 from tasks.report.tables import number

@@ -11,7 +11,7 @@ from tasks.errors import UserError
 from tasks.evaluate.calibration import scaled
 from tasks.evaluate.operating import SHORT
 from tasks.evaluate.predictions import ENSEMBLE
-from tasks.infer.record import WITHHELD
+from tasks.infer.parquet import WITHHELD
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.explain.record import image_sources
 from tasks.predict.isic import LAYOUTS, NONE_OF_THEM
 from tasks.preprocess.check import check
+from tasks.preprocess.sources import image_sources
 from tasks.reading.faults import DataError, DataFaults
 from tasks.reading.images import Source
 from tasks.reading.names import image_id

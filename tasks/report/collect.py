@@ -17,8 +17,8 @@ from tasks.evaluate.predictions import (
     read_predictions,
 )
 from tasks.evaluate.slices import MIN_LESIONS
-from tasks.infer.record import WITHHELD
-from tasks.oversample.variant import read_variant
+from tasks.infer.parquet import WITHHELD
+from tasks.oversample.added import read_added
 from tasks.protocols import IMAGE, LESION, TEST, TRAIN
 from tasks.report.tables import (
     METRIC_NAMES,
@@ -162,20 +162,20 @@ def write_classes(
     out: Path,
     *,
     splits: Mapping[str, Path],
-    variants: Mapping[str, Mapping[str, Path]],
+    samplings: Mapping[str, Mapping[str, Path]],
     classes: Sequence[str],
 ) -> None:
     """`classes.csv`: images a class in the training fold before and after oversampling.
 
-    splits: CSV of each way to split; variants: file of each split and sampling; classes: of the
+    splits: CSV of each way to split; samplings: file of each split and sampling; classes: of the
     data set, in order. Columns `split`, `sampling`, `dx`, `before`, `after`.
     """
     parts = []
     for protocol, split in splits.items():
         rows = pd.read_csv(split)
         labels = rows.loc[rows["fold"] == TRAIN, "dx"].reset_index(drop=True)
-        for sampling, path in variants[protocol].items():
-            added = read_variant(path)
+        for sampling, path in samplings[protocol].items():
+            added = read_added(path)
             synthetic = pd.Series(np.array(classes)[added.labels], dtype=object)
             counts = class_counts(labels, pd.concat([labels.iloc[added.rows], synthetic]))
             parts.append(counts.reset_index().assign(split=protocol, sampling=sampling))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import UserError
 from tasks.folds import Fold, read_fold
-from tasks.oversample.variant import Added, read_variant
+from tasks.oversample.added import Added, read_added
 from tasks.protocols import TRAIN, VALIDATION
 from tasks.train.archive import save_model, takes_clinical
 from tasks.train.plan import Data, Examples, Fitting, Plan
@@ -73,7 +73,7 @@ def fit(
         read_fold(its.images, its.table, its.split, name, its.part, its.coding)
         for name in (TRAIN, VALIDATION)
     )
-    added = read_variant(its.variant) if its.variant else Added.nothing(fold.images)
+    added = read_added(its.added) if its.added else Added.nothing(fold.images)
     whole, trained = build(its, fold)
     data = data_for(trained, fold, held_back, added, len(its.coding.classes))
     fitting: Fitting = function(its.recipe)(data, seed, its.epochs, **its.settings)

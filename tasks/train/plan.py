@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Plan:
     """All that decides what comes of a seed; plain values and files that earlier stages made.
 
-    images, table, split, part, coding: see tasks.folds.read_fold. variant: what its sampler adds to
-    the training fold, if any (tasks.oversample.variant). model, recipe: "module:function" of
+    images, table, split, part, coding: see tasks.folds.read_fold. added: what its sampler adds to
+    the training fold, if any (tasks.oversample.added). model, recipe: "module:function" of
     tasks.train.models and tasks.train.recipes; sizes, settings: keywords of theirs. frozen: what
     made `images` of pixels, if they are activations: "module:function" of the trunk
     (tasks.embed.networks), its file of weights, and the shape that it sees.
@@ -30,7 +30,7 @@ class Plan:
     split: Path
     part: int
     coding: Coding
-    variant: Path | None
+    added: Path | None
     model: str
     sizes: dict[str, Any]
     recipe: str
@@ -63,7 +63,7 @@ class Data:
     train: the training fold and what its sampler adds; validation: the fold that is held back.
     Images are pixels, uint8 (n, height, width, 3), or activations, float16 (n, flips, h, w,
     channels). classes: how many there are. class_weights, transform: see
-    tasks.oversample.variant.Added.
+    tasks.oversample.added.Added.
     """
 
     train: Examples

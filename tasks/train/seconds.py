@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.files import whole
+from tasks.files import atomic
 
 
 def write_seconds(path: Path, of_seeds: Sequence[Path]) -> None:
@@ -16,7 +16,7 @@ def write_seconds(path: Path, of_seeds: Sequence[Path]) -> None:
         for seed, took in enumerate(of_seeds)
         for epoch, seconds in enumerate(json.loads(took.read_text()), 1)
     ]
-    with whole(path) as beside:
+    with atomic(path) as beside:
         pd.DataFrame(rows, columns=["seed", "epoch", "seconds"]).to_csv(beside, index=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.errors import UserError, unknown
 from tasks.evaluate.choice import merit
-from tasks.infer.record import WITHHELD
+from tasks.infer.parquet import WITHHELD
 from tasks.protocols import CROSSVAL, VALIDATION
 
 DEMO = Path("demo")

@@ -12,7 +12,7 @@ from made import made, stored
 
 from tasks.evaluate.choice import METRIC, merit
 from tasks.evaluate.experiment import score_experiment
-from tasks.infer.record import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
+from tasks.infer.parquet import CLINICAL, GIVEN, PART, WITHHELD, write_predictions
 from tasks.page.page import by_metrics
 from tasks.protocols import CROSSVAL, VALIDATION
 from tasks.report.ranking import rank_experiments, ranked

@@ -10,7 +10,7 @@ from made import made, stored, with_truth
 
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS, summarise
-from tasks.infer.record import CLINICAL, GIVEN, WITHHELD, write_predictions
+from tasks.infer.parquet import CLINICAL, GIVEN, WITHHELD, write_predictions
 
 PLOTS = {"confusion.csv", "roc.csv", "calibration.csv", "decision.csv"}
 PRODUCTS = {"metrics.json", "details.json", *PLOTS}

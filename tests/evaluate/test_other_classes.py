@@ -11,7 +11,7 @@ from made import metadata
 
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import read_predictions
-from tasks.infer.record import write_predictions
+from tasks.infer.parquet import write_predictions
 from tasks.protocols import TEST, VALIDATION
 
 CODES = ("melanoma", "atypical_nevus", "nv", "ak", "bcc", "scc", "df", "vasc")

@@ -5,7 +5,7 @@ from made import made, metadata, stored
 
 from tasks.errors import UserError
 from tasks.evaluate.predictions import read_metadata, read_predictions
-from tasks.infer.record import write_predictions
+from tasks.infer.parquet import write_predictions
 from tasks.protocols import TEST, VALIDATION
 
 

@@ -16,7 +16,7 @@ from tasks.errors import UserError
 from tasks.explain.draw import enlarged, side_by_side, strength
 from tasks.explain.energy import MEASURES, measure, summarise
 from tasks.explain.masks import Masks
-from tasks.explain.record import test_images as images_of_test
+from tasks.preprocess.sources import test_images as images_of_test
 from tasks.protocols import TEST
 from tasks.reading import archives
 

@@ -27,7 +27,7 @@ from saved import tell
 from tasks import process
 from tasks.cache.task import cached
 from tasks.folds import read_fold
-from tasks.oversample.variant import read_variant
+from tasks.oversample.added import read_added
 
 Members = dict[str, bytes]
 HERE = "test_models"
@@ -444,7 +444,7 @@ def test_npy_with_objects(reader: str, tmp_path: Path, monkeypatch: pytest.Monke
     if reader == "a variant":
         np.savez("a.npz", rows=objects)
         with pytest.raises(ValueError, match="allow_pickle=False"):
-            read_variant(Path("a.npz"))
+            read_added(Path("a.npz"))
     else:
         np.save("a.npy", objects, allow_pickle=True)
         Path("split.csv").write_text("image_id,lesion_id,dx,fold\na,b,nv,train\n")

@@ -20,7 +20,7 @@ from tasks.compare import compare
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.metrics import METRICS
-from tasks.infer.record import write_predictions
+from tasks.infer.parquet import write_predictions
 from tasks.keywords import SAMPLER
 from tasks.protocols import FOLDS
 from tasks.report.ranking import rank_experiments

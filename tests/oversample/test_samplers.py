@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import UserError
 from tasks.keywords import SAMPLER
+from tasks.oversample.added import ARRAYS, Added, read_added, write_added
 from tasks.oversample.samplers import (
     adasyn,
     augment,
@@ -28,7 +29,6 @@ from tasks.oversample.samplers import (
     weights,
 )
 from tasks.oversample.task import oversample_fold
-from tasks.oversample.variant import ARRAYS, Added, read_variant, write_variant
 from tasks.protocols import FOLDS
 
 COUNTS = np.array([9, 12, 20, 7, 15, 60, 8])
@@ -110,7 +110,7 @@ def test_a_sampler_is_handed_the_training_fold_and_nothing_else(
     np.testing.assert_array_equal(seen["clinical"], CODING.clinical(table)[inside])
     assert seen["rate"] == 0.5
     expected = Added(np.array([3]), seen["images"][:2], seen["labels"][:2])
-    assert equal(read_variant(tmp_path / "part-0.npz"), expected)
+    assert equal(read_added(tmp_path / "part-0.npz"), expected)
 
 
 def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
@@ -118,7 +118,7 @@ def test_smote_of_a_fold_shows_no_grey_level_of_another_fold(
 ) -> None:
     sampler = "tasks.oversample.samplers.smote:sample"
     oversample_fold.work(tmp_path, sampler=sampler, settings={"k_neighbors": 2}, **prepared)
-    images = read_variant(tmp_path / "part-0.npz").images
+    images = read_added(tmp_path / "part-0.npz").images
     assert len(images) > 100
     assert images.min() >= 100
     assert images.max() < 150
@@ -272,8 +272,8 @@ def test_contract_of_every_sampler(name: str, tmp_path: Path) -> None:
     assert len(added.clinical) in (0, len(added.images))
     assert len(added.class_weights) in (0, len(CLASSES))
     assert equal(sample(images, labels, clinical), added)
-    write_variant(tmp_path / "part-0.npz", added)
-    assert equal(read_variant(tmp_path / "part-0.npz"), added)
+    write_added(tmp_path / "part-0.npz", added)
+    assert equal(read_added(tmp_path / "part-0.npz"), added)
 
 
 def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:
@@ -288,8 +288,8 @@ def test_the_same_variant_is_the_same_bytes(tmp_path: Path) -> None:
     )
     other = replace(one, transform={"flip": True, "zoom": 0.1})
     for name, added in {"one.npz": one, "other.npz": other}.items():
-        write_variant(tmp_path / name, added)
-    assert equal(read_variant(tmp_path / "one.npz"), one)
+        write_added(tmp_path / name, added)
+    assert equal(read_added(tmp_path / "one.npz"), one)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.npz") as members:
         assert {member.date_time[0] for member in members.infolist()} == {1980}, "a time stamp"

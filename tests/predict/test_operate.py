@@ -13,7 +13,7 @@ from record import HAM10000
 from tasks.errors import UserError
 from tasks.evaluate.experiment import score_experiment
 from tasks.evaluate.predictions import mean_of_runs
-from tasks.infer.record import write_predictions
+from tasks.infer.parquet import write_predictions
 from tasks.predict.operate import Operation, calibrated
 from tasks.predict.operate import operation as operation_of
 from tasks.trained.locate import best, experiment_of, models_of, read_metrics, seeds_of

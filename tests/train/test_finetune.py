@@ -12,8 +12,8 @@ from ham10000 import CLASSES, CODING
 
 from tasks import process
 from tasks.keywords import MODEL, RECIPE
+from tasks.oversample.added import write_added
 from tasks.oversample.samplers import none, weights
-from tasks.oversample.variant import write_variant
 from tasks.protocols import TEST, TRAIN, VALIDATION
 from tasks.train.plan import Plan
 
@@ -72,12 +72,12 @@ def prepare(folder: Path, report: Any) -> None:
     table.to_csv(folder / "table.csv", index=False)
     inside = folds == TRAIN
     fold = np.load(folder / "images.npy")[inside], labels[inside], CODING.clinical(table)[inside]
-    write_variant(folder / "none.npz", none.sample(*fold))
-    write_variant(folder / "weights.npz", weights.sample(*fold))
+    write_added(folder / "none.npz", none.sample(*fold))
+    write_added(folder / "weights.npz", weights.sample(*fold))
     heavy = replace(weights.sample(*fold), class_weights=np.array([9.0, 1, 1, 1, 1, 1, 1]))
-    write_variant(folder / "heavy.npz", heavy)
+    write_added(folder / "heavy.npz", heavy)
     flips = replace(none.sample(*fold), transform={"horizontal_flip": True})
-    write_variant(folder / "flips.npz", flips)
+    write_added(folder / "flips.npz", flips)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def fit(
         split=data / "split.csv",
         part=0,
         coding=CODING,
-        variant=data / f"{variant}.npz",
+        added=data / f"{variant}.npz",
         model=MODEL.reference("transfer"),
         sizes=sizes,
         recipe=RECIPE.reference("finetune"),
@@ -190,5 +190,5 @@ def test_class_weights_move_predictions(data: Path, tmp_path: Path) -> None:
 
 
 def test_sampling_that_transforms_pixels_is_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(process.ProcessError, match=r"^the sampling transforms pixels"):
+    with pytest.raises(process.ProcessError, match=r"^the sampler transforms pixels"):
         fit(data, tmp_path / "a", "flips")

@@ -17,8 +17,8 @@ from flows.train import check_clinical
 from tasks import process
 from tasks.errors import UserError
 from tasks.keywords import MODEL, RECIPE, SAMPLER
+from tasks.oversample.added import Added, write_added
 from tasks.oversample.samplers import augment, none
-from tasks.oversample.variant import Added, write_variant
 from tasks.protocols import TEST, TRAIN, VALIDATION
 from tasks.sets.handed_on import hand_on
 from tasks.settings import load
@@ -43,12 +43,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pd.DataFrame(clinical)
     table.to_csv(folder / "table.csv", index=False)
     train = pixels[folds == TRAIN].astype(np.uint8), labels[folds == TRAIN], CODING.clinical(table)
-    write_variant(folder / "none.npz", none.sample(*train))
+    write_added(folder / "none.npz", none.sample(*train))
     moving = augment.sample(*train, rotation_range=20, zoom_range=0.1)
-    write_variant(folder / "augment.npz", moving)
+    write_added(folder / "augment.npz", moving)
     bright = Added(np.arange(5), np.full((9, 30, 40, 3), 255, np.uint8), np.full(9, 6, np.int64))
-    write_variant(folder / "weights.npz", replace(none.sample(*train), class_weights=WEIGHTS))
-    write_variant(folder / "added.npz", bright)
+    write_added(folder / "weights.npz", replace(none.sample(*train), class_weights=WEIGHTS))
+    write_added(folder / "added.npz", bright)
     return folder
 
 
@@ -77,7 +77,7 @@ def fit(
         split=split or data / "split.csv",
         part=0,
         coding=CODING,
-        variant=data / f"{variant}.npz",
+        added=data / f"{variant}.npz",
         model=f"{model}:build" if "." in model else MODEL.reference(model),
         sizes={},
         recipe=RECIPE.reference("cnn"),

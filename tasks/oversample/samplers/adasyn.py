@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tasks.errors import UserError
+from tasks.oversample.added import Added
 from tasks.oversample.pixels import check_neighbours, resampled_at_once
-from tasks.oversample.variant import Added
 
 
 def sample(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 Degrees = Annotated[float, Field(ge=0, le=180)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -6,7 +6,7 @@ A lesion has no upper side, so nothing about it is made up.
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 
 def sample(

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tasks.oversample.added import Added
 from tasks.oversample.pixels import class_by_class, flat, made
-from tasks.oversample.variant import Added
 
 
 def sample(

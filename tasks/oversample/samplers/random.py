@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 
 def sample(

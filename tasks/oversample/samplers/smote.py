@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tasks.oversample.added import Added
 from tasks.oversample.pixels import check_neighbours, resampled_at_once
-from tasks.oversample.variant import Added
 
 
 def sample(

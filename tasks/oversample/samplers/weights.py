@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tasks.oversample.variant import Added
+from tasks.oversample.added import Added
 
 
 def sample(
@@ -23,6 +23,6 @@ def sample(
     """
     counts = np.bincount(labels)
     weights = np.maximum(counts, 1) ** -float(exponent)
-    # Not `weights @ counts`: its last bit is the processor's, and a variant's bytes must not be.
+    # Not `weights @ counts`: its last bit is the processor's, and these bytes must not be.
     total = math.fsum(weights * counts)
     return Added.nothing(images, class_weights=weights / (total / len(labels)))

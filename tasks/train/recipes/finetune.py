@@ -21,7 +21,7 @@ def recipe(
     ema: momentum of the moving average of the weights, which is kept. The validation figures of an
     epoch are of it, on images that are not flipped.
 
-    Raises UserError when the variant transforms pixels.
+    Raises UserError when the sampler transforms pixels.
     """
     import numpy as np
     from keras import callbacks, losses, optimizers
@@ -30,7 +30,7 @@ def recipe(
 
     if activations.transform:
         raise UserError(
-            "the sampling transforms pixels, which this model does not see: take a sampler that "
+            "the sampler transforms pixels, which this model does not see: take a sampler that "
             "adds, repeats or weighs images"
         )
     train, validation = activations.train, activations.validation

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 from made import made, stored
 
-from tasks.infer.record import METADATA, described, write_predictions
+from tasks.infer.parquet import METADATA, described, write_predictions
 
 
 def test_text_is_categorical_and_the_same_bytes_come_of_the_same_rows(tmp_path):

@@ -49,7 +49,7 @@ def first_with(name: str, source: str) -> Path | None:
     return next((folder for folder in folders if os.path.isfile(folder / name)), None)
 
 
-def record_folder(source: str, described: Dataset) -> Path:
+def raw_folder(source: str, described: Dataset) -> Path:
     """The folder with metadata and images. Raises UserError when there is none."""
     folder = first_with(described.tables[0].file, source)
     if folder is None:

@@ -1,4 +1,4 @@
-"""A variant of the training fold: what its sampler adds, in memory and as a file."""
+"""What a sampler adds to the training fold, in memory and as a file."""
 
 import json
 from dataclasses import dataclass, field
@@ -45,14 +45,14 @@ class Added:
         return cls.repeats(images, np.empty(0, np.int64), **more)
 
 
-def write_variant(path: Path, added: Added) -> None:
+def write_added(path: Path, added: Added) -> None:
     """Write `added` to `path` (.npz); the same content gives the same bytes."""
     arrays = {name: getattr(added, name) for name in ARRAYS}
     np.savez(path, **arrays, transform=np.array(json.dumps(added.transform, sort_keys=True)))
 
 
-def read_variant(path: Path) -> Added:
-    """Read what `write_variant` wrote."""
+def read_added(path: Path) -> Added:
+    """Read what `write_added` wrote."""
     with np.load(path) as content:
         return Added(
             **{name: content[name] for name in ARRAYS},

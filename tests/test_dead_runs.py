@@ -13,8 +13,8 @@ from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.states import Pending, Running
 
-from flows.engine import runs
-from flows.engine.runs import BEGAN, MACHINE, PID, WORKER, end_dead_runs, signed, worker_name
+from flows.engine import dead_runs
+from flows.engine.dead_runs import BEGAN, MACHINE, PID, WORKER, end_dead_runs, signed, worker_name
 from flows.engine.server import began
 from tasks.files import HOST
 
@@ -70,7 +70,7 @@ def test_run_that_was_killed_before_it_could_sign(
         foreign = client.create_flow_run(work, state=Running())
         end_dead_runs()
         assert client.read_flow_run(run.id).state_type == "RUNNING", "it may sign yet"
-        monkeypatch.setattr(runs, "UNSIGNED", timedelta(0))
+        monkeypatch.setattr(dead_runs, "UNSIGNED", timedelta(0))
         end_dead_runs()
         assert client.read_flow_run(run.id).state_type == "CRASHED"
         assert client.read_flow_run(foreign.id).state_type == "RUNNING"
@@ -108,7 +108,7 @@ def test_run_that_no_worker_will_begin(
             found[name] = run.id
         left = os.environ | {"PREFECT__FLOW_RUN_ID": str(found["with a process that goes on"])}
         child = subprocess.Popen(["sleep", "600"], env=left)
-        monkeypatch.setattr(runs, "UNSIGNED", timedelta(0))
+        monkeypatch.setattr(dead_runs, "UNSIGNED", timedelta(0))
         end_dead_runs()
         child.kill()
         states = {name: client.read_flow_run(run).state_type for name, run in found.items()}
