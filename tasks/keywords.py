@@ -1,8 +1,8 @@
 """Samplers, models and recipes: a file each, whose function's keywords are keys of params.yaml."""
 
 import functools
-import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +77,11 @@ class Kind:
 @functools.cache
 def parameters(reference: str) -> Mapping[str, inspect.Parameter]:
     """Those of the function that "module:function" names. Raises UserError where there is none."""
-    module, name = reference.split(":")
-    function = getattr(importlib.import_module(module), name, None)
-    if function is None:
-        raise UserError(f"{module} has no function `{name}`")
+    try:
+        function = pkgutil.resolve_name(reference)
+    except AttributeError:
+        module, name = reference.split(":")
+        raise UserError(f"{module} has no function `{name}`") from None
     return inspect.signature(function).parameters
 
 

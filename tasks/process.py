@@ -6,10 +6,10 @@ machine better than one child with many threads. No child outlives its parent, h
 """
 
 import errno
-import importlib
 import math
 import multiprocessing
 import os
+import pkgutil
 import resource
 import signal
 import tempfile
@@ -139,9 +139,8 @@ def _run(function: str, arguments: dict[str, Any], sender: Connection, messages:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     # TensorFlow's native code talks a lot; what it says matters only if the process dies of it.
     os.dup2(os.open(messages, os.O_WRONLY), 2)
-    module, name = function.split(":")
     try:
-        work = getattr(importlib.import_module(module), name)
+        work = pkgutil.resolve_name(function)
         work(**arguments, report=lambda news: sender.send(("news", news)))
     except UserError as error:
         sender.send(("refusal", str(error)))

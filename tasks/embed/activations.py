@@ -1,6 +1,6 @@
 """Compute what a frozen trunk makes of images, in a process of its own (tasks.process)."""
 
-import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,8 +35,7 @@ def embed(
     Raises DataError that lists every image whose data are damaged, of the first BATCH with any.
     """
     tf.config.experimental.enable_op_determinism()
-    module, build = trunk.split(":")
-    model = getattr(importlib.import_module(module), build)((height, width, 3), weights)
+    model = pkgutil.resolve_name(trunk)((height, width, 3), weights)
     shape = (len(images), 4 if flips else 1, *model.output_shape[1:])
     activations = np.lib.format.open_memmap(
         out / "activations.npy", mode="w+", dtype=np.float16, shape=shape

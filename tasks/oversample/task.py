@@ -1,6 +1,6 @@
 """Apply a sampler to the training fold, and to nothing else."""
 
-import importlib
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,10 @@ def oversample_fold(
 
     Raises UserError where the sampler cannot work on this fold.
     """
-    module, function = sampler.split(":")
-    sample = getattr(importlib.import_module(module), function)
+    sample = pkgutil.resolve_name(sampler)
     fold = read_fold(images, table, split, TRAIN, part, coding)
     try:
         added = sample(fold.images, fold.labels, fold.clinical, **settings)
     except UserError as error:
-        raise UserError(f"{module.rsplit('.', 1)[-1]}: {error}") from None
+        raise UserError(f"{sample.__module__.rsplit('.', 1)[-1]}: {error}") from None
     write_added(out / f"part-{part}.npz", added)

@@ -1,7 +1,7 @@
 """The layers of a network, in a process of its own (tasks.process)."""
 
-import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ def describe(
     training, such as an activation by itself, stand in it too: it is the whole network.
     """
     for model in models:
-        module, build = model.split(":")
-        network: keras.Model = getattr(importlib.import_module(module), build)(
+        build = pkgutil.resolve_name(model)
+        network: keras.Model = build(
             *standardised((height, width, 3), [0.0] * 3, [1.0] * 3), coding
         )
         layers = [
@@ -39,4 +39,4 @@ def describe(
             }
             for layer in network.layers
         ]
-        (out / f"{module.rsplit('.', 1)[1]}.json").write_text(json.dumps(layers))
+        (out / f"{build.__module__.rsplit('.', 1)[1]}.json").write_text(json.dumps(layers))

@@ -1,8 +1,8 @@
 """Fit one model with one seed, in a process of its own (tasks.process)."""
 
 import functools
-import importlib
 import json
+import pkgutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +76,7 @@ def fit(
     added = read_added(its.added) if its.added else Added.nothing(fold.images)
     whole, trained = build(its, fold)
     data = data_for(trained, fold, held_back, added, len(its.coding.classes))
-    fitting: Fitting = function(its.recipe)(data, seed, its.epochs, **its.settings)
+    fitting: Fitting = pkgutil.resolve_name(its.recipe)(data, seed, its.epochs, **its.settings)
     trained.compile(
         **fitting.compile,
         metrics=["accuracy"],
@@ -97,16 +97,9 @@ def fit(
     (out / "seconds.json").write_text(json.dumps(progress.seconds))
 
 
-def function(reference: str) -> Callable[..., Any]:
-    """The function that "module:function" names."""
-    module, name = reference.split(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
-
-
 def build(plan: Plan, fold: Fold) -> tuple[keras.Model, keras.Model]:
     """The model that is saved, and the part of it, or all, that is trained on the fold's images."""
-    make = functools.partial(function(plan.model), coding=plan.coding, **plan.sizes)
+    make = functools.partial(pkgutil.resolve_name(plan.model), coding=plan.coding, **plan.sizes)
     if plan.frozen is None:
         whole = make(*standardised(fold.images.shape[1:], *moments(fold.images)))
         return whole, whole
