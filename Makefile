@@ -11,7 +11,7 @@ PORT ?= 4200
 POOL := lesionflow
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo repro run page bench test lint server worker deploy audit lock readme clean
+.PHONY: help env demo repro run page bench test test-all lint server worker deploy audit lock readme clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,12 @@ worker: env ## Run what the deployments schedule, in this folder
 deploy: env ## Register the deployments of prefect.yaml with the server
 	@python -m flows.engine.hosted deploy --port $(PORT)
 
-test: lint ## Check and test everything
-	python -m pytest --numprocesses auto --dist worksteal
+PYTEST := python -m pytest --numprocesses auto --dist worksteal
+test: lint ## Check style and types, run the tests
+	$(PYTEST) -m "not slow"
+
+test-all: test ## The same, then the slow cases of the matrices
+	$(PYTEST) -m slow
 
 lint: .venv/ready-to-check ## Check style and types
 	ruff check .

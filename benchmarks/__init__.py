@@ -2,7 +2,7 @@
 
     python -m benchmarks [NAME...]    # or: make bench
 
-Each module with a function `rows` is a benchmark and runs alone too: `python -m benchmarks.NAME`.
+Each module with a function `rows` is a benchmark.
 `benchmarks.differences` and `benchmarks.intervals` are another thing: they measure how often tests
-and intervals are right, and write docs/differences.md and docs/intervals.md.
+and intervals are right, and fill in the tables of docs/differences.md and docs/intervals.md.
 """

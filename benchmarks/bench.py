@@ -2,11 +2,12 @@
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from tasks import process
 from tasks.download import synthetic
 from tasks.errors import UserError
+from tasks.folds import Fold, read_fold
 from tasks.keywords import MODEL, RECIPE
 from tasks.oversample.added import Added, write_added
 from tasks.preprocess.check import check
@@ -26,11 +28,13 @@ from tasks.slots import jobs
 from tasks.split.folds import split_images
 from tasks.train.plan import Plan
 
+Result = TypeVar("Result")
+
 WIDTH, HEIGHT = 40, 30
 HAM10000 = read_set("ham10000", Path(__file__).parents[1] / SETS)
 CODING = hand_on(HAM10000).coding
 LESIONS = 120
-"""Made-up ones, for a quick run."""
+"""Synthetic ones, for a quick run."""
 
 FOLDS: dict[str, Any] = {
     "pairs": Path(__file__).parent.parent / "data/same_lesion.csv",
@@ -44,7 +48,7 @@ class Bench:
     """One run of the benchmarks.
 
     folder: for what they make, of images too: never in the project. out: for the results. source:
-    the folder of the record, or None for made-up lesions. quick: once, and small.
+    the folder of the record, or None for synthetic lesions. quick: once, and small.
     """
 
     folder: Path
@@ -56,6 +60,17 @@ class Bench:
     def few(self, full: int, quick: int) -> int:
         """How many of something, in a full and in a quick run."""
         return quick if self.quick else full
+
+    def in_turn(
+        self, what: str, cases: Mapping[str, Callable[[], Result]]
+    ) -> dict[str, list[Result]]:
+        """Return what each case gives in every repeat: in turn, so that the load is the same."""
+        found: dict[str, list[Result]] = {name: [] for name in cases}
+        for repeat in range(self.repeats):
+            self.say(f"{what}, repeat {repeat + 1}")
+            for name, case in cases.items():
+                found[name].append(case())
+        return found
 
     def say(self, what: str) -> None:
         """A line of progress."""
@@ -109,9 +124,8 @@ class Data:
         names = ("images.npy", "images.csv", "lesion.csv", "none.npz")
         return cls(*(folder / name for name in names))
 
-    def paths(self) -> dict[str, Path]:
-        """As the tasks call them."""
-        return dict(vars(self))
+    def fold(self, name: str) -> Fold:
+        return read_fold(self.images, self.table, self.split, name, 0, CODING)
 
 
 def fitting(data: Data, network: str, seed: int, epochs: int, out: Path) -> dict[str, Any]:
@@ -176,6 +190,6 @@ def source() -> Path:
     if not value or not (folder / synthetic.METADATA).is_file():
         raise UserError(
             f"{SOURCE_VARIABLE} is {value!r}: must name a folder with the record's files; "
-            "`--quick` measures made-up lesions instead"
+            "`--quick` measures synthetic lesions instead"
         )
     return folder

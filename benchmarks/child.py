@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tasks import process
 from tasks.cache.task import end_with_parent
 from tasks.errors import UserError
 from tasks.sections import SOURCE_VARIABLE
@@ -31,6 +32,20 @@ def fresh(work: Callable[..., Result], **arguments: Any) -> Result:
     """What `work` gives in a process of its own, with as many threads as its libraries like."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin) as pool:
         return pool.submit(work, **arguments).result()
+
+
+def in_child(function: str, **arguments: Any) -> Any:
+    """What `function` ("package.module:name") reports from a child as stages start them."""
+    found: list[Any] = []
+    process.call(function, report=found.append, **arguments)
+    return found[0]
+
+
+def timed(work: Callable[..., Result], *arguments: Any, **keywords: Any) -> tuple[float, Result]:
+    """The seconds that `work` takes, and what it gives."""
+    began = time.perf_counter()
+    found = work(*arguments, **keywords)
+    return time.perf_counter() - began, found
 
 
 def begin() -> None:
@@ -67,9 +82,7 @@ def taken(work: Callable[[], object]) -> Taken:
 
     watch = threading.Thread(target=look, daemon=True)
     watch.start()
-    began = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - began
+    seconds, _ = timed(work)
     over.set()
     watch.join()
     return Taken(seconds, peak(), highest)
@@ -99,8 +112,8 @@ def command(folder: Path, *arguments: str, **variables: str) -> float:
     environment = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment |= {"PATH": path, "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", **variables}
-    began = time.perf_counter()
-    done = subprocess.run(
+    seconds, done = timed(
+        subprocess.run,
         [sys.executable, *arguments],
         cwd=folder,
         env=environment,
@@ -108,7 +121,6 @@ def command(folder: Path, *arguments: str, **variables: str) -> float:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    seconds = time.perf_counter() - began
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-15:])
         raise UserError(f"python {' '.join(arguments)} failed:\n{last}")

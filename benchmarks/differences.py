@@ -1,9 +1,9 @@
-"""How often the test of differences errs and what it finds, for docs/differences.md.
+"""How often the test of differences errs and what it finds: the tables of docs/differences.md.
 
     python -m benchmarks.differences
 
 Needs the committed predictions, 50 runs of both networks, and some minutes. The same commit writes
-the same page: what is random has a seed.
+the same tables: what is random has a seed. The page's text tells of the numbers below.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, softmax, stdtr
 from threadpoolctl import threadpool_limits
 
-from benchmarks.page import write
+from benchmarks.page import fill
 from tasks.compare import LOWER_IS_BETTER, TESTED
 from tasks.evaluate.difference import SIGNIFICANT, detectable, difference, holm
 from tasks.evaluate.metrics import runs_bootstrapped
@@ -307,15 +307,8 @@ def gate(folds: dict[str, Predictions], pools: dict[str, Pool]) -> str:
             stopped = worse(corrected(ours(harmless)), harmless.far)
             bad = pairs_of(pool, old, RUNS + new)
             found = worse(corrected(ours(bad)), bad.far)
-            lines.append(
-                [
-                    name,
-                    str(size),
-                    share(~stopped.any(axis=1)),
-                    share(found.any(axis=1)),
-                    share(found[:, accuracy]),
-                ]
-            )
+            shares = (~stopped.any(axis=1), found.any(axis=1), found[:, accuracy])
+            lines.append([name, str(size), *map(share, shares)])
     for size in sizes:
         every = [
             pairs_of(pools[name], *disjoint((size, size), PAIRS, 7 + place))
@@ -324,13 +317,8 @@ def gate(folds: dict[str, Predictions], pools: dict[str, Pool]) -> str:
         p = corrected(np.hstack([ours(of) for of in every]))
         stopped = worse(p, np.hstack([of.far for of in every]))
         lines.append(["all four at once", str(size), share(~stopped.any(axis=1)), "", ""])
-    header = [
-        "experiment",
-        "runs",
-        "a new draw of seeds passes",
-        f"a loss of {number(LOSS)} accuracy is caught",
-        "by accuracy itself",
-    ]
+    caught = f"a loss of {number(LOSS)} accuracy is caught"
+    header = ["experiment", "runs", "a new draw of seeds passes", caught, "by accuracy itself"]
     return markdown(header, lines)
 
 
@@ -395,112 +383,15 @@ def simulated(lesion: float, seed_effect: float, both: float, runs: int, seed: l
 
 # --- Page -----------------------------------------------------------------------------------------
 
-TEXT = """# Differences and chance
 
-Written by `python -m benchmarks.differences` from the committed predictions. The test is
-`tasks/evaluate/difference.py`; `flows.compare` and its gate, `reports/ranking.csv`, the table
-of what leaks and the one of what clinical columns give all use it.
-
-## What is asked
-
-Two sets of models score differently on the same test images. Would other lesions and other
-seeds show the same? Seeds count because any change of code, library or machine draws them anew.
-So the variance of a difference is
-
-    variance = between runs + max(over lesions − interaction, 0)
-
-- *Between runs* is the variance between the runs of a side divided by their number, added over
-  both sides. It holds what a seed does to every image, and what a run does to these lesions
-  alone (the interaction of runs and lesions).
-- *Over lesions* is the variance of the difference over a bootstrap of the lesions, with the
-  runs as given. It holds the interaction too, which must count once: what each run strays from
-  its side's mean over the same bootstrap tells how large it is.
-- The difference divided by the root of the variance follows a t distribution, about. Its
-  degrees of freedom (Satterthwaite) are few where runs decide, as many as the resamples where
-  lesions do. Those of the runs are counted as if both sides varied alike.
-
-Several tests that are judged together are corrected by Holm's procedure: in `flows.compare` all
-metrics of all experiments that differ (weighted recall is accuracy, and no test of its own), in
-the ranking a split's experiments against the one that validation chooses, and in a table of
-differences its cells.
-
-With fewer than three runs on a side there is a difference, and neither interval nor p-value:
-one run says nothing of its seeds, and two say too little (below). Nothing is borrowed from
-experiments with more runs: how much seeds do differs from network to network (standard
-deviation of the loss: {deviations}). `--fail-if-worse` exits with 2 then.
-
-The interval of a single experiment's metric is another one: it speaks of other lesions and
-these runs. The standard deviation between the runs stands beside it.
-
-## How it was chosen
-
-Each row is a way to take the variance. *Any* is how often any of seven metrics differs after
-correction. The shares of p at most .05 are of {pairs} pairs of disjoint sets of runs of one
-experiment (`baseline`, `optimized`): nothing differs but the seeds, so .05 is right. Shown are
-the lowest and the highest of seven metrics and both networks, of *any* the higher one; *power*
-is how often macro F1, the hardest of them, tells `baseline` from `optimized`.
-
-{chosen}
-
-The t test of runs alone holds here, where lesions favour neither side; where they do, it says
-nothing of other lesions. The pigeonhole bootstrap (Owen, 2007) counts the interaction three
-times, and draws too little from three runs where seeds decide. What clips the seeds' part at 0
-is too sure or too unsure of it with three runs. Degrees of freedom from the runs' own variances
-(Welch) scatter, and cost some power.
-
-## The same against the same
-
-The share of p at most .05 in {pairs} pairs of disjoint sets of runs; *any, corrected* is how
-often any of the seven metrics has a corrected p at most .05. All pairs are of the same 50 runs
-and the same lesions. Two runs a side are shown for why there is no test of them. Three against
-very many are as sure as those three are like the rest.
-
-{same}
-
-## What it finds
-
-`baseline` against `optimized`, the share that is found:
-
-{power}
-
-The smallest difference that four of five comparisons show, after correction for seven tests, as
-`flows.compare` prints it (the median of pairs of one experiment), and the share of pairs that
-show it when it is added. With three runs a side the figure promises a little too much:
-
-{could_find}
-
-## The gate
-
-`flows.compare --fail-if-worse`. A refactor that changes only the order of random draws is a new
-draw of seeds: the share that passes. A real loss is noise on the logits, new in every run and
-image, that costs {loss} of accuracy on average: the share in which any metric is significantly
-worse, and in which accuracy is. One experiment is compared, or all four are together: a small
-loss in one of many experiments is harder to see, as every test is corrected for all.
-
-{gate}
-
-## Coverage
-
-The share of 95% intervals that hold the true difference, in {simulations} simulations of
-{lesions} lesions each. What lesions do to the difference, what seeds do to every image, and
-what a run does to single lesions each have three sizes ({sizes}, in units in which medium
-effects of lesions, seeds and interaction weigh alike in one run).
-
-{coverage}
-
-## Seeds are not paired
-
-Both sides of a comparison may have been trained with the same seeds. Correlation over 50 seeds
-of the two sides' metrics (standard error .14):
-
-{pairing}
-
-Most of it is chance, and pairing would halve the degrees of freedom: runs count as independent.
-"""
+def deviations(pools: dict[str, Pool]) -> str:
+    """How much the loss differs between the runs of one network."""
+    loss = {name: pools[name].drawn[0, :, 0].std(ddof=1) for name in NETWORKS}
+    return " and ".join(f"{number(float(of))} in {name}" for name, of in loss.items()) + "."
 
 
 def main() -> None:
-    """Write docs/differences.md."""
+    """Fill in the tables of docs/differences.md."""
     with threadpool_limits(1):
         folds = {
             name: read_predictions(Path("predictions") / f"{name}.parquet", TEST)
@@ -509,25 +400,17 @@ def main() -> None:
         pools = {name: bootstrapped(fold) for name, fold in folds.items()}
         networks = Pool(np.concatenate([pools[name].drawn for name in NETWORKS], axis=1))
         check(pools[NETWORKS[0]])
-        text = TEXT.format(
-            pairs=f"{PAIRS:,}",
-            loss=number(LOSS),
-            deviations=" and ".join(
-                f"{number(float(pools[name].drawn[0, :, 0].std(ddof=1)))} in {name}"
-                for name in NETWORKS
-            ),
-            simulations=f"{SIMULATIONS:,}",
-            lesions=LESIONS,
-            sizes=", ".join(f"{word} {size:g}" for word, size in SIZES.items()),
-            chosen=chosen(pools, networks),
-            same=same_against_same(pools),
-            power=power(networks),
-            could_find=could_find(pools),
-            gate=gate(folds, pools),
-            coverage=coverage(),
-            pairing=pairing(pools),
-        )
-    write(PAGE, text)
+        tables = {
+            "deviations": deviations(pools),
+            "chosen": chosen(pools, networks),
+            "same": same_against_same(pools),
+            "power": power(networks),
+            "could_find": could_find(pools),
+            "gate": gate(folds, pools),
+            "coverage": coverage(),
+            "pairing": pairing(pools),
+        }
+    fill(PAGE, tables)
 
 
 if __name__ == "__main__":

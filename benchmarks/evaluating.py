@@ -5,7 +5,8 @@ multiplied: all of them would take an hour.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from benchmarks.bench import CODING, Bench
 from benchmarks.child import fresh
 from benchmarks.rows import Row
-from benchmarks.run import alone
 
 DRAWS = 2000
 RUNS = 2  # of each experiment
@@ -25,22 +25,20 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Eight metrics of 40 runs with 2,000 draws each."""
     draws, timed = bench.few(DRAWS, 40), bench.few(10, 2)
     paths = sorted(Path("predictions").glob("*.parquet"))[: bench.few(20, 1)]
-    ours, theirs, differences = list[float](), list[float](), list[float]()
-    for repeat in range(bench.repeats):
-        bench.say(f"bootstrap, repeat {repeat + 1}")
-        ours.append(fresh(summarised, paths=paths, draws=draws))
-        seconds, difference = fresh(looped, paths=paths, draws=timed)
-        theirs.append(seconds * draws / timed)
-        differences.append(difference)
+    cases: dict[str, Callable[[], Any]] = {
+        "ours": partial(fresh, summarised, paths=paths, draws=draws),
+        "loop": partial(fresh, looped, paths=paths, draws=timed),
+    }
+    found = bench.in_turn("bootstrap", cases)
     yield Row(
-        f"{RUNS * len(paths)} runs, {draws:,} draws",
-        ours,
+        f"{RUNS * len(paths)} runs, {draws:,} draws "
+        f"(of the loop {timed} draws of each run are timed)",
+        found["ours"],
         "a loop over scikit-learn",
-        theirs,
-        at_least=30,
-        remark=f"of the loop {timed} draws of each run are timed",
+        [seconds * draws / timed for seconds, _ in found["loop"]],
     )
-    yield Row("largest difference from scikit-learn", [max(differences)], unit="", limit=1e-12)
+    largest = max(difference for _, difference in found["loop"])
+    yield Row("largest difference from scikit-learn", [largest], unit="")
 
 
 def summarised(paths: list[Path], draws: int) -> float:
@@ -111,7 +109,3 @@ def by_scikit_learn(truth: NDArray[Any], probabilities: NDArray[np.float64]) -> 
         "f1_macro": metrics.f1_score(truth, predicted, labels=labels, average="macro"),
         "roc_auc_ovr": auc,
     }
-
-
-if __name__ == "__main__":
-    alone("evaluating")

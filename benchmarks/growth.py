@@ -7,7 +7,8 @@ behind. The exponent is the slope of the time against the images, both in logari
 
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,71 +16,57 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from benchmarks.bench import CODING, FOLDS, HAM10000, Bench, Data, prepare
-from benchmarks.child import Taken, available, fresh, taken
-from benchmarks.rows import Row, short
-from benchmarks.run import alone
-from tasks import process
-from tasks.protocols import TEST, TRAIN, VALIDATION
+from benchmarks import samplers
+from benchmarks.bench import FOLDS, HAM10000, Bench, Data, prepare
+from benchmarks.child import Taken, available, fresh, in_child, taken
+from benchmarks.rows import short
+from tasks.protocols import TEST, VALIDATION
 from tasks.reading.archives import image_members
 from tasks.report.figures import BLUE, GREY, ORANGE, STYLE, new, save
+from tasks.report.tables import markdown
+from tasks.split.folds import split_images
 
 TIMES = (1, 4, 16)
 RESAMPLES = 200  # a fifth of params.yaml's: time is proportional to them
 RUNS = 3
-FLAT = ("preparing", "predicting")
-"""Steps whose memory is not to grow."""
-
-SLACK = {"exponent": 1.1, "memory": 1.1}
 MEMORY_PER_GROWTH = 0.8  # share of the free memory that a step may be expected to need
 
-Step = Callable[[], Taken]
+Steps = Mapping[str, Mapping[int, Taken]]
+"""What each step took, by the number of images; without the sizes that were too large."""
 
 
-def rows(bench: Bench) -> Iterator[Row | str]:
-    """Bars on exponents and on memory; then a table, and a figure beside the results."""
-    found: dict[str, dict[int, Taken | None]] = {}
-    for times in TIMES[: bench.few(len(TIMES), 2)]:
+def rows(bench: Bench) -> Iterator[str]:
+    """A table, and a figure beside the results."""
+    found: dict[str, dict[int, Taken]] = {}
+    for number, times in enumerate(TIMES[: bench.few(len(TIMES), 2)]):
         folder = bench.folder / f"growth-{times}"
         bench.say(f"making {times} times the record")
         raw = repeated(bench.raw, folder / "raw", times)
         images = len(pd.read_csv(raw / HAM10000.tables[0].file, usecols=["image_id"]))
         for name, step in steps(bench, raw, folder / "data", times).items():
-            before = list(found.setdefault(name, {}).values())
-            bench.say(f"{name}, {images:,} images")
-            found[name][images] = step() if fits(before) else None
-    yield from bars(found)
+            took = found.setdefault(name, {})
+            # Each size is four times the last; one that was too large leaves the next ones out.
+            largest = 4 * max((one.peak for one in took.values()), default=0)
+            if len(took) == number and largest < MEMORY_PER_GROWTH * available():
+                bench.say(f"{name}, {images:,} images")
+                took[images] = step()
     draw(found, bench.out / "growth.svg")
     yield table(found)
 
 
-def fits(before: Sequence[Taken | None]) -> bool:
-    """Whether four times the memory of the last size is free."""
-    if not before:
-        return True
-    last = before[-1]
-    return last is not None and 4 * last.peak < MEMORY_PER_GROWTH * available()
-
-
-def steps(bench: Bench, raw: Path, out: Path, times: int) -> Mapping[str, Step]:
+def steps(bench: Bench, raw: Path, out: Path, times: int) -> dict[str, Callable[[], Taken]]:
     """What is measured, each a process; later ones need what earlier ones leave."""
     data = Data.of(out)
     model, *_ = bench.models("baseline", 1)
-    predictions = sorted(Path("predictions").glob("baseline.parquet"))
-
-    def predicting() -> Taken:
-        found: list[Taken] = []
-        process.call("benchmarks.growth:predicted", report=found.append, raw=raw, model=model)
-        return found[0]
-
     return {
-        "preparing": lambda: fresh(prepared, raw=raw, out=out),
-        "splitting": lambda: fresh(split, data=data),
-        "sampling, random": lambda: fresh(sampled, data=data, name="random"),
-        "sampling, smote": lambda: fresh(sampled, data=data, name="smote"),
-        "sampling, kde": lambda: fresh(sampled, data=data, name="kde"),
-        "evaluating": lambda: fresh(evaluated, predictions=predictions[0], out=out, times=times),
-        "predicting": predicting,
+        "preparing": partial(fresh, prepared, raw=raw, out=out),
+        "splitting": partial(fresh, split, data=data),
+        **{
+            f"sampling, {name}": partial(fresh, samplers.ours, data=data, name=name)
+            for name in ("random", "smote", "kde")
+        },
+        "evaluating": partial(fresh, evaluated, out=out, times=times),
+        "predicting": partial(in_child, "benchmarks.growth:predicted", raw=raw, model=model),
     }
 
 
@@ -90,39 +77,19 @@ def prepared(raw: Path, out: Path) -> Taken:
 
 def split(data: Data) -> Taken:
     """By lesion."""
-    from tasks.split.folds import split_images
-
     return taken(lambda: split_images(data.split.parent, table=data.table, **FOLDS))
 
 
-def sampled(data: Data, name: str) -> Taken:
-    """One sampler on the training fold."""
-    import importlib
-
-    from tasks.folds import read_fold
-
-    importlib.import_module("imblearn.over_sampling")
-    sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
-    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
-    return taken(lambda: sample(fold.images, fold.labels, fold.clinical))
-
-
-def evaluated(predictions: Path, out: Path, times: int) -> Taken:
+def evaluated(out: Path, times: int) -> Taken:
     """Every number of an experiment, from repeats of its committed predictions."""
     from tasks.evaluate.experiment import score_experiment
     from tasks.infer.parquet import write_predictions
 
     path = out / "predictions.parquet"
-    one = pd.read_parquet(predictions)
+    one = pd.read_parquet("predictions/baseline.parquet")
     one = one[one["fold"].isin([TEST, VALIDATION]) & (one["seed"] < RUNS)]
-    ids = {name: one[name].astype(str) for name in ("image_id", "lesion_id", "fold", "dx")}
-    texts = {name: one[name].astype(str) for name in ("dx_type", "sex", "localization")}
-    one = one.assign(**ids, **texts)
-    copies = [
-        one.assign(**{name: ids[name] + f"_{copy}" for name in ("image_id", "lesion_id")})
-        for copy in range(times)
-    ]
-    write_predictions(path, pd.concat(copies, ignore_index=True))
+    texts = one.select_dtypes("category").columns
+    write_predictions(path, copies(one.astype(dict.fromkeys(texts, str)), times))
     scores = out / "scores"
     scores.mkdir(exist_ok=True)
     questions = HAM10000.asked()
@@ -166,95 +133,70 @@ def repeated(source: Path, raw: Path, times: int) -> Path:
                 for copy in range(times):
                     target.writestr(f"{stem}_{copy}.jpg", content)
     table = pd.read_csv(source / HAM10000.tables[0].file, dtype=str, keep_default_na=False)
-    copies = [
-        table.assign(**{name: table[name] + f"_{copy}" for name in ("image_id", "lesion_id")})
-        for copy in range(times)
-    ]
-    pd.concat(copies).to_csv(raw / HAM10000.tables[0].file, index=False)
+    copies(table, times).to_csv(raw / HAM10000.tables[0].file, index=False)
     return raw
+
+
+def copies(table: pd.DataFrame, times: int) -> pd.DataFrame:
+    """The rows `times` times, under ids and lesions of their own."""
+    ids = table[["image_id", "lesion_id"]]
+    parts = [table.assign(**(ids + f"_{copy}")) for copy in range(times)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def exponent(seconds: Mapping[int, float]) -> float:
     """The slope of log(seconds) against log(images)."""
-    x, y = (np.log(list(values)) for values in (seconds.keys(), seconds.values()))
-    return float(np.polyfit(x, y, 1)[0])
+    return float(np.polyfit(np.log(list(seconds)), np.log(list(seconds.values())), 1)[0])
 
 
-def measured(sizes: Mapping[int, Taken | None]) -> dict[int, Taken]:
-    """The sizes that did fit."""
-    return {images: one for images, one in sizes.items() if one is not None}
-
-
-def bars(found: Mapping[str, Mapping[int, Taken | None]]) -> Iterator[Row]:
-    """Time grows linearly; the memory of FLAT steps does not."""
-    for name, sizes in found.items():
-        took = measured(sizes)
-        seconds = {images: one.seconds for images, one in took.items()}
-        yield Row(
-            f"{name}: exponent of time", [exponent(seconds)], unit="", limit=SLACK["exponent"]
-        )
-    for name in FLAT:
-        took = measured(found[name])
-        first, last = min(took), max(took)
-        for kind in ("peak", "anonymous"):
-            yield Row(
-                f"{name} {last:,} images: {kind} memory",
-                [getattr(took[last], kind)],
-                f"{first:,} images",
-                [getattr(took[first], kind)],
-                unit="MiB",
-                at_most=SLACK["memory"],
-            )
-
-
-def table(found: Mapping[str, Mapping[int, Taken | None]]) -> str:
+def table(found: Steps) -> str:
     """Seconds and memory of every step at every size."""
-    sizes = list(next(iter(found.values())))
+    sizes = sorted({images for took in found.values() for images in took})
+    lines = []
+    for name, took in found.items():
+        seconds = {images: one.seconds for images, one in took.items()}
+        memory = {
+            images: f"{one.peak / 2**20:,.0f} ({one.anonymous / 2**20:,.0f})"
+            for images, one in took.items()
+        }
+        lines.append(
+            [
+                name,
+                *(short(seconds[n]) if n in seconds else "too large" for n in sizes),
+                f"{exponent(seconds):.2f}",
+                *(memory.get(n, "") for n in sizes),
+            ]
+        )
     heads = [f"{images:,}" for images in sizes]
-    lines = [
-        f"| step | {' | '.join(f'{head}, s' for head in heads)} | exponent "
-        f"| {' | '.join(f'{head}, MiB (anonymous)' for head in heads)} |",
-        "| --- |" + " ---: |" * (2 * len(sizes) + 1),
-    ]
-    for name, by_size in found.items():
-        took = measured(by_size)
-        seconds = [short(took[n].seconds) if n in took else "too large" for n in sizes]
-        memory = [
-            f"{took[n].peak / 2**20:,.0f} ({took[n].anonymous / 2**20:,.0f})" if n in took else ""
-            for n in sizes
-        ]
-        slope = f"{exponent({n: one.seconds for n, one in took.items()}):.2f}"
-        lines.append(f"| {name} | {' | '.join(seconds)} | {slope} | {' | '.join(memory)} |")
+    memories = [f"{head}, MiB (anonymous)" for head in heads]
+    header = ["step", *(f"{head}, s" for head in heads), "exponent", *memories]
     note = (
         "Preparing is checking, decoding and writing; evaluating is of "
         f"{RUNS} runs with {RESAMPLES} draws; predicting is of one model, on one core. "
         "A step that would need more memory than the machine has free is not run."
     )
-    return "\n".join(lines) + f"\n\n{note}"
+    return f"{markdown(header, lines)}\n\n{note}"
 
 
-def draw(found: Mapping[str, Mapping[int, Taken | None]], path: Path) -> None:
+def draw(found: Steps, path: Path) -> None:
     """Time and memory by images, on logarithmic axes."""
     looks = [(colour, line) for line in ("-", "--", ":") for colour in (BLUE, ORANGE, GREY)]
     with mpl.rc_context(STYLE):
         figure, panels = new(2, width=4.6, height=4)
-        for (name, sizes), (colour, line) in zip(found.items(), looks, strict=False):
-            took = measured(sizes)
-            images = list(took)
-            for axes, values in (
-                (panels[0], [one.seconds for one in took.values()]),
-                (panels[1], [one.peak / 2**20 for one in took.values()]),
-            ):
-                axes.plot(images, values, line, marker="o", color=colour, label=name)
+        for (name, took), (colour, line) in zip(found.items(), looks, strict=False):
+            seconds = [one.seconds for one in took.values()]
+            memory = [one.peak / 2**20 for one in took.values()]
+            for axes, values in zip(panels, (seconds, memory), strict=True):
+                axes.plot(list(took), values, line, marker="o", color=colour, label=name)
+        ticks = sorted({images for took in found.values() for images in took})
         for axes, title in zip(panels, ("seconds", "peak memory, MiB"), strict=True):
-            ticks = sorted({n for sizes in found.values() for n in sizes})
             axes.set(xscale="log", yscale="log", xlabel="images", title=title)
             axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
             axes.minorticks_off()
-        lowest = min(one.seconds for sizes in found.values() for one in measured(sizes).values())
-        first, last = ticks[0], ticks[-1]
-        linear = [lowest, lowest * last / first]
-        panels[0].plot([first, last], linear, color=GREY, linewidth=0.8, label="linear")
+        lowest = min(one.seconds for took in found.values() for one in took.values())
+        ends = np.array([ticks[0], ticks[-1]])
+        linear = lowest * ends / ends[0]
+        panels[0].plot(ends, linear, color=GREY, linewidth=0.8, label="linear")
         figure.legend(
             *panels[0].get_legend_handles_labels(),
             loc="outside lower center",
@@ -262,7 +204,3 @@ def draw(found: Mapping[str, Mapping[int, Taken | None]], path: Path) -> None:
             frameon=False,
         )
         save(figure, path, "Seconds and peak memory of each step by the number of images")
-
-
-if __name__ == "__main__":
-    alone("growth")

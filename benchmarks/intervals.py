@@ -1,9 +1,9 @@
-"""How often the 95% intervals hold the truth, where the truth is known, for docs/intervals.md.
+"""How often the 95% intervals hold the truth where it is known: the table of docs/intervals.md.
 
     python -m benchmarks.intervals
 
-Needs the committed predictions and some minutes. The same commit writes the same page: what is
-random has a seed.
+Needs the committed predictions and some minutes. The same commit writes the same table: what is
+random has a seed. The page's text tells of the numbers below.
 
 The held-out lesions of an experiment stand for all lesions there are. Test folds are drawn from
 them, of each class as many lesions as the real fold has: so the split draws it. Each fold gets
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks.bench import CODING
-from benchmarks.page import write
+from benchmarks.page import fill
 from tasks.compare import TESTED
 from tasks.evaluate.metrics import scores
 from tasks.evaluate.predictions import Predictions, read_predictions
@@ -136,32 +136,6 @@ def held_out(path: Path) -> tuple[Predictions, NDArray[np.intp]]:
 
 # --- Page -----------------------------------------------------------------------------------------
 
-TEXT = """# How often the intervals hold the truth
-
-Written by `python -m benchmarks.intervals` from the committed predictions.
-
-The interval of a number of one experiment is the 95% percentile interval of a bootstrap over
-lesions (`tasks/evaluate/resample.py`): as many lesions as the test fold has are drawn from it with
-replacement. So the number of lesions of each class varies from draw to draw, as it would among
-other patients, although the split fixes it. What if as many as the fold has were drawn from each
-class?
-
-{table}
-
-The held-out lesions of an experiment (validation and test, {runs} runs) stand for all the lesions
-there are. {folds} test folds were drawn from them, with as many lesions of each class as the real
-one has, and each got an interval by {resamples} resamples in both ways. Shown is how often these
-held the truth: the mean over {experiments}, and in brackets
-the lowest and the highest of the three. A mean is right within some {noise} points.
-
-- Intervals of loss, accuracy and the weighted metrics are too wide: they also hold what another mix
-  of classes would bring. If the mix is taken as given, drawing from each class is right for them.
-- It helps nothing else. Intervals of the ROC-AUC and of the sensitivity for the rarest classes (df,
-  vasc) hold the truth in 92 or 93 of 100 folds, and no more often if lesions are drawn from each
-  class: with few lesions of a class, percentiles are too narrow.
-- So lesions are drawn from the fold: where the two ways differ much, that errs on the safe side.
-"""
-
 
 def table(folds: int, resamples: int) -> str:
     """Both bootstraps, over EXPERIMENTS."""
@@ -186,17 +160,9 @@ def table(folds: int, resamples: int) -> str:
 
 
 def main() -> None:
-    """Write docs/intervals.md."""
+    """Fill in the table of docs/intervals.md."""
     with threadpool_limits(1):
-        text = TEXT.format(
-            table=table(FOLDS, RESAMPLES),
-            runs=RUNS,
-            folds=FOLDS,
-            resamples=RESAMPLES,
-            experiments=", ".join(f"`{name}`" for name in EXPERIMENTS),
-            noise=f"{200 * (0.95 * 0.05 / FOLDS / len(EXPERIMENTS)) ** 0.5:.1f}",
-        )
-    write(PAGE, text)
+        fill(PAGE, {"coverage": table(FOLDS, RESAMPLES)})
 
 
 if __name__ == "__main__":

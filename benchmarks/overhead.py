@@ -1,6 +1,6 @@
 """What a stage adds over its work called plainly, and what nothing to do costs.
 
-In a scratch copy on made-up lesions, whose first stages have run; what the later ones would make
+In a scratch copy on synthetic lesions, whose first stages have run; what the later ones would make
 has stand-ins, which DVC has recorded as it records results. A bare repository has as many stages,
 each with one dependency and one output of its own; a like one has as many of those, too, as ours.
 """
@@ -17,8 +17,7 @@ import psutil
 
 from benchmarks.bench import LESIONS, Bench
 from benchmarks.child import command
-from benchmarks.rows import Row, in_turn
-from benchmarks.run import alone
+from benchmarks.rows import Row
 from flows.engine.scratch import make_copy
 from flows.engine.server import client_of, start
 
@@ -28,8 +27,8 @@ from pathlib import Path
 from tasks.split.folds import split_images
 out = Path("plain"); out.mkdir(exist_ok=True)
 split_images(out, table=Path("data/prepared/images.csv"),
-                  pairs=Path("data/same_lesion.csv"), protocol="lesion",
-                  validation=0.1, test=0.2, seed=0)
+             pairs=Path("data/same_lesion.csv"), protocol="lesion",
+             settings={"validation": 0.1, "test": 0.2, "seed": 0})
 """
 STAGE = """
 from flows.engine.stage import run
@@ -81,15 +80,14 @@ def rows(bench: Bench) -> Iterator[Row]:
         "bare": partial(command, bare, "-m", "dvc", "repro"),
         "like": partial(command, like, "-m", "dvc", "repro"),
     }
-    bench.say("stages and no-op runs")
-    took = in_turn(cases, bench.few(max(5, bench.repeats), 1))
+    took = bench.in_turn("stages and no-op runs", cases)
     plain = ("its work called plainly", took["plain"])
     bare_repro = (f"`dvc repro` in a bare repository of {len(stages)} stages", took["bare"])
     files = sum(deps + outs for deps, outs in stages)
     like_repro = (f"the same with as many dependencies and outputs, {files}", took["like"])
     yield Row("the stage `split`, a server at hand, cached", took["stage"], *plain)
     yield Row("the stage `split`, with a server of its own", took["stage, own server"], *plain)
-    yield Row("`dvc repro`, nothing to do", took["repro"], *bare_repro, at_most=1.2)
+    yield Row("`dvc repro`, nothing to do", took["repro"], *bare_repro)
     yield Row("`dvc repro`, nothing to do", took["repro"], *like_repro)
     yield Row("`flows.pipeline`, nothing to do", took["pipeline"], *bare_repro)
 
@@ -110,7 +108,3 @@ def make_bare(folder: Path, sizes: Sequence[tuple[int, int]]) -> None:
     (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML
     for line in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(line, cwd=folder, check=True)
-
-
-if __name__ == "__main__":
-    alone("overhead")

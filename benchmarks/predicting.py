@@ -7,16 +7,15 @@ that.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.bench import HEIGHT, WIDTH, Bench
-from benchmarks.child import fresh
+from benchmarks.child import fresh, in_child
 from benchmarks.preparing import unpacked
 from benchmarks.rows import Row
-from benchmarks.run import alone
-from tasks import process
 
 NETWORK = "optimized"
 WARM = 2  # batches before the clock starts
@@ -30,34 +29,23 @@ def rows(bench: Bench) -> Iterator[Row]:
     for size in SIZES:
         batches = bench.few(300 if size == 1 else 100, 5)
         paths = sorted(files.iterdir())[: size * (batches + WARM)]
-        mine, theirs = list[tuple[float, float]](), list[tuple[float, float]]()
-        for repeat in range(bench.repeats):
-            bench.say(f"{size} at a time, repeat {repeat + 1}")
-            found: list[Any] = []
-            process.call(
-                "benchmarks.predicting:ours",
-                report=found.append,
-                model=model,
-                paths=paths,
-                size=size,
-            )
-            mine += found
-            theirs.append(fresh(plainly, model=model, paths=paths, size=size))
+        common = {"model": model, "paths": paths, "size": size}
+        cases: dict[str, Callable[[], tuple[float, float]]] = {
+            "ours": partial(in_child, "benchmarks.predicting:ours", **common),
+            "theirs": partial(fresh, plainly, **common),
+        }
+        found = bench.in_turn(f"{size} at a time", cases)
+        (ready, mine), (loaded, theirs) = (zip(*each, strict=True) for each in found.values())
         if size == SIZES[0]:
-            yield Row(
-                "loading libraries and a model",
-                [ready for ready, _ in mine],
-                "`load_model`",
-                [ready for ready, _ in theirs],
-            )
+            yield Row("loading libraries and a model", ready, "`load_model`", loaded)
         many = len(paths) - WARM * size
-        each = [[many / seconds for _, seconds in way] for way in (mine, theirs)]
+        rates = [f"{many / median(seconds):,.0f}" for seconds in (mine, theirs)]
         yield Row(
-            f"{many:,} images, {size} at a time",
-            [seconds for _, seconds in mine],
+            f"{many:,} images, {size} at a time "
+            f"(images a second: {rates[0]}, the other way {rates[1]})",
+            mine,
             "Pillow's open and resize, then `model.predict`",
-            [seconds for _, seconds in theirs],
-            remark="images a second: {:,.0f}, the other way {:,.0f}".format(*map(median, each)),
+            theirs,
         )
 
 
@@ -106,7 +94,3 @@ def timed(answer: Callable[[Sequence[Path]], None], paths: Sequence[Path], size:
     for batch in batches[WARM:]:
         answer(batch)
     return time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    alone("predicting")

@@ -5,7 +5,6 @@ unpacked already, check nothing, and leave an array in memory.
 """
 
 import shutil
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -19,14 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.bench import HAM10000, HEIGHT, WIDTH, Bench, decode_all
-from benchmarks.child import fresh
+from benchmarks.child import fresh, timed
 from benchmarks.rows import Row, short
-from benchmarks.run import alone
 from tasks.preprocess.check import check
 from tasks.reading.archives import image_members
 from tasks.slots import cores
 
 SIZES = ((600, 450), (200, 150))
+Way = Callable[[Sequence[Path]], Any]  # from files to an array of small images
+
 QUALITY = 95  # of JPEGs that are scaled up
 SAMPLE = 10  # every so-manieth image is held against full Lanczos
 
@@ -40,59 +40,52 @@ def rows(bench: Bench) -> Iterator[Row]:
         paths = sorted(files.iterdir())
         out = bench.folder / "ways"
         out.mkdir(exist_ok=True)
-        ways: dict[str, Callable[..., float]] = {
+        others: dict[str, Callable[[], Way]] = {
             "a loop over Pillow's open and resize": loop,
             "OpenCV, decoding a quarter, all cores": partial(opencv, reduced=4),
             "OpenCV, decoding an eighth, all cores": partial(opencv, reduced=8),
             "tf.data, decode and resize in parallel": tf_data,
             "tf.data, decoding a quarter": partial(tf_data, reduced=4),
         }
-        checked, decoded, theirs = [], [], {name: list[float]() for name in ways}
-        for repeat in range(bench.repeats):
-            bench.say(f"{size}, repeat {repeat + 1}")
-            check_seconds, decode_seconds = fresh(ours, raw=raw, out=out)
-            checked.append(check_seconds + decode_seconds)
-            decoded.append(decode_seconds)
-            for number, (name, way) in enumerate(ways.items()):
-                theirs[name].append(fresh(way, paths=paths, out=out / f"{number}.npy"))
-        many = f"{len(paths):,} images of {size}"
+        cases: dict[str, Callable[[], Any]] = {"ours": partial(fresh, ours, raw=raw, out=out)}
+        for name, way in others.items():
+            cases[name] = partial(fresh, saved, way=way, paths=paths, out=out / f"{name}.npy")
+        took = bench.in_turn(size, cases)
         sample = fresh(lanczos, paths=paths[::SAMPLE])
-        off = [distance(out / f"{number}.npy", sample) for number in range(len(ways))]
-        names = [f"{way}, {short(by)} grey levels off" for way, by in zip(ways, off, strict=True)]
-        bars: list[float | None] = [None] * len(ways)
-        if (width, height) == SIZES[0]:
-            bars = [6, 0.9, 0.9, None, None]
-        took = list(theirs.values())
-        yield Row(f"checking and preparing {many}", checked, names[0], took[0], at_least=bars[0])
-        for name, seconds, bar in zip(names, took, bars, strict=True):
-            yield Row(f"preparing {many}", decoded, name, seconds, at_least=bar)
-        yield Row(
-            f"ours off full Lanczos, {size}, on average",
-            [distance(out / "images.npy", sample)],
-            unit="grey levels",
-            limit=1,
-        )
+        both = [checking + decoding for checking, decoding in took["ours"]]
+        decoded = [decoding for _, decoding in took["ours"]]
+        for place, name in enumerate(others):
+            off = distance(out / f"{name}.npy", sample)
+            other = (f"{name}, {short(off)} grey levels off", took[name])
+            if place == 0:
+                yield Row(f"checking and preparing {len(paths):,} images of {size}", both, *other)
+            yield Row(f"preparing {len(paths):,} images of {size}", decoded, *other)
+        off = distance(out / "images.npy", sample)
+        yield Row(f"ours off full Lanczos, {size}, on average", [off], unit="grey levels")
 
 
 def ours(raw: Path, out: Path) -> tuple[float, float]:
     """Seconds for checking, and for decoding, scaling and writing."""
-    began = time.perf_counter()
-    table = check(raw, HAM10000)
-    between = time.perf_counter()
-    decode_all(raw, table, out)
-    return between - began, time.perf_counter() - between
+    checking, table = timed(check, raw, HAM10000)
+    decoding, _ = timed(decode_all, raw, table, out)
+    return checking, decoding
 
 
-def loop(paths: Sequence[Path], out: Path) -> float:
-    """As notebooks on HAM10000 do it."""
-    began = time.perf_counter()
-    images = np.asarray([np.asarray(Image.open(path).resize((WIDTH, HEIGHT))) for path in paths])
-    seconds = time.perf_counter() - began
+def saved(way: Callable[[], Way], paths: Sequence[Path], out: Path) -> float:
+    """Seconds of another way, whose libraries are loaded; its images go to `out`."""
+    seconds, images = timed(way(), paths)
     np.save(out, images)
     return seconds
 
 
-def opencv(paths: Sequence[Path], out: Path, reduced: int) -> float:
+def loop() -> Way:
+    """As notebooks on HAM10000 do it."""
+    return lambda paths: np.asarray(
+        [np.asarray(Image.open(path).resize((WIDTH, HEIGHT))) for path in paths]
+    )
+
+
+def opencv(reduced: int) -> Way:
     """The JPEG decoder shrinks, `cv2.resize` averages what is left."""
     import cv2
 
@@ -104,15 +97,14 @@ def opencv(paths: Sequence[Path], out: Path, reduced: int) -> float:
         small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
 
-    began = time.perf_counter()
-    with ThreadPoolExecutor(cores()) as pool:
-        images = np.asarray(list(pool.map(read, paths, chunksize=64)))
-    seconds = time.perf_counter() - began
-    np.save(out, images)
-    return seconds
+    def work(paths: Sequence[Path]) -> Any:
+        with ThreadPoolExecutor(cores()) as pool:
+            return np.asarray(list(pool.map(read, paths)))
+
+    return work
 
 
-def tf_data(paths: Sequence[Path], out: Path, reduced: int = 1) -> float:
+def tf_data(reduced: int = 1) -> Way:
     """As TensorFlow's guides do it."""
     import tensorflow as tf
 
@@ -121,13 +113,12 @@ def tf_data(paths: Sequence[Path], out: Path, reduced: int = 1) -> float:
         small = tf.image.resize(image, (HEIGHT, WIDTH), antialias=True)
         return tf.cast(tf.clip_by_value(tf.round(small), 0, 255), tf.uint8)
 
-    began = time.perf_counter()
-    names = [str(path) for path in paths]
-    data = tf.data.Dataset.from_tensor_slices(names).map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    images = np.concatenate(list(data.batch(512).prefetch(tf.data.AUTOTUNE).as_numpy_iterator()))
-    seconds = time.perf_counter() - began
-    np.save(out, images)
-    return seconds
+    def work(paths: Sequence[Path]) -> Any:
+        names = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+        data = names.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+        return np.concatenate(list(data.batch(512).prefetch(tf.data.AUTOTUNE).as_numpy_iterator()))
+
+    return work
 
 
 def lanczos(paths: Sequence[Path]) -> NDArray[np.uint8]:
@@ -156,8 +147,7 @@ def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path,
                 names = [member.filename for member in image_members(members)]
             size = (width, height)
             enlarge = partial(scaled_up, archive=archive, files=files, size=size)
-            done = list(pool.map(enlarge, [names[start::16] for start in range(16)]))
-            assert sum(done) == len(names)
+            list(pool.map(enlarge, [names[start::16] for start in range(16)]))
             with zipfile.ZipFile(raw / archive.name, "w") as target:
                 for name in names:
                     target.write(files / Path(name).name, Path(name).name)
@@ -165,7 +155,7 @@ def unpacked(source: Path, folder: Path, width: int, height: int) -> tuple[Path,
     return raw, files
 
 
-def scaled_up(names: Sequence[str], archive: Path, files: Path, size: tuple[int, int]) -> int:
+def scaled_up(names: Sequence[str], archive: Path, files: Path, size: tuple[int, int]) -> None:
     """Write members of `archive` to the folder `files`, as they are where they have that size."""
     with zipfile.ZipFile(archive) as members:
         for name in names:
@@ -176,8 +166,3 @@ def scaled_up(names: Sequence[str], archive: Path, files: Path, size: tuple[int,
                 else:
                     larger = image.resize(size, Image.Resampling.LANCZOS)
                     larger.save(target, "JPEG", quality=QUALITY)
-    return len(names)
-
-
-if __name__ == "__main__":
-    alone("preparing")

@@ -26,8 +26,8 @@ NOT_CODE = (":(exclude)benchmarks/results.md", ":(exclude)benchmarks/growth.svg"
 TITLE = """# What `make bench` measured
 
 Each row is something done our way and another way, one after the other in one run, several times.
-Numbers are medians, and in brackets the lowest and the highest. "Ours / other" is of each repeat,
-so that what slows both cancels; "times better" is its inverse.
+Numbers are medians, and in brackets the lowest and the highest. "Ours / other" is the one
+ratio, below 1 where ours takes less; it is of each repeat, so that what slows both cancels.
 """
 
 
@@ -47,7 +47,7 @@ class Name(StrEnum):
 
 def main(
     names: Annotated[list[Name] | None, typer.Argument(help="All of them by default.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Once, on few made-up lesions.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Once, on few synthetic lesions.")] = False,
     repeats: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
     output: Annotated[
         Path, typer.Option(help="A folder for results.md and growth.svg; not if quick.")
@@ -70,49 +70,31 @@ def main(
         )
         bench.folder.mkdir(parents=True, exist_ok=True)
         bench.out.mkdir(parents=True, exist_ok=True)
-        measured = commit()
         for name in names or list(Name):
-            measure(bench, name, measured)
+            measure(bench, name)
 
 
-def alone(name: str) -> None:
-    """Run one benchmark from the command line, as a module."""
-
-    def run(
-        quick: Annotated[bool, typer.Option("--quick")] = False,
-        repeats: Annotated[int, typer.Option(min=1)] = 3,
-    ) -> None:
-        main([Name(name)], quick=quick, repeats=repeats)
-
-    typer.run(run)
-
-
-def measure(bench: Bench, name: str, measured: str) -> None:
-    """Run one benchmark, print its rows as they come, and put them into results.md.
-
-    measured: the commit.
-    """
+def measure(bench: Bench, name: Name) -> None:
+    """Run one benchmark, print its rows as they come, and put them into results.md."""
     bench.say(f"{name} ...")
     began = time.perf_counter()
-    about = f"{circumstances(bench)}; commit {measured}."
-    print(f"\n## {name}\n\n{about}\n\n{HEADER}", flush=True)
-    lines, more = [], []
+    lines = [f"{circumstances(bench, name)}; commit {commit()}.", ""]
+    if name != Name.growth:  # which has a table of its own
+        lines.append(HEADER)
+    print(f"\n## {name}\n", *lines, sep="\n", flush=True)
     for found in importlib.import_module(f"benchmarks.{name}").rows(bench):
-        if isinstance(found, Row):
-            lines.append(found.line())
-        else:
-            more.append(found)
-        print(found.line() if isinstance(found, Row) else f"\n{found}", flush=True)
-    table = "\n".join([HEADER, *lines])
-    keep(bench.out / "results.md", name, "\n\n".join([about, table, *more]))
+        lines.append(found.line() if isinstance(found, Row) else found)
+        print(lines[-1], flush=True)
+    keep(bench.out / "results.md", name, "\n".join(lines))
     bench.say(f"{name}: {time.perf_counter() - began:.0f} seconds")
 
 
-def circumstances(bench: Bench) -> str:
+def circumstances(bench: Bench, name: Name) -> str:
     """Where and of what something is measured, in words."""
     load, *_ = os.getloadavg()
-    of = "made-up lesions, once" if bench.quick else f"{bench.repeats} repeats"
-    return f"{cores()} cores of {processor()}, load {load:.1f} before; {of}"
+    often = "once" if bench.repeats == 1 or name == Name.growth else f"{bench.repeats} repeats"
+    of = "synthetic lesions, " if bench.quick else ""
+    return f"{cores()} cores of {processor()}, load {load:.1f} before; {of}{often}"
 
 
 def processor() -> str:

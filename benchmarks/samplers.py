@@ -6,14 +6,17 @@ included. Samplers that add no image (weights, flips, augment) have nothing to b
 
 import importlib
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any
 
-from benchmarks.bench import CODING, Bench, Data
+import numpy as np
+
+from benchmarks.bench import Bench, Data
 from benchmarks.child import Taken, available, fresh, taken
 from benchmarks.rows import Row
-from benchmarks.run import alone
+from tasks.protocols import TRAIN
 
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("RandomOverSampler", {}),
@@ -28,38 +31,34 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
 def rows(bench: Bench) -> Iterator[Row]:
     """Seconds and peak memory of every sampler."""
     for name, (other, _) in OTHERS.items():
-        mine, theirs = list[Taken](), list[Taken]()
         most = int(available() * 0.7)
+        cases: dict[str, Callable[[], Taken | None]] = {
+            "ours": partial(fresh, ours, data=bench.data, name=name),
+            "theirs": partial(within, most, data=bench.data, name=name),
+        }
+        mine, theirs = (list(filter(None, found)) for found in bench.in_turn(name, cases).values())
         plain = f"imbalanced-learn's {other}"
-        for repeat in range(bench.repeats):
-            bench.say(f"{name}, repeat {repeat + 1}")
-            mine.append(fresh(ours, data=bench.data, name=name))
-            try:
-                theirs.append(fresh(plainly, data=bench.data, name=name, most=most))
-            except (MemoryError, BrokenProcessPool):  # some libraries die of it
-                plain += f", which {most / 2**30:.0f} GiB are too few for"
-                theirs = []
-                break
-        for what, unit in (("seconds", "s"), ("peak", "MiB")):
-            yield Row(
-                f"{name}, {'time' if unit == 's' else 'peak memory'}",
-                [getattr(one, what) for one in mine],
-                plain,
-                [getattr(one, what) for one in theirs],
-                unit=unit,
-            )
+        if not theirs:
+            plain += f", which {most / 2**30:.0f} GiB are too few for"
+        for what, attribute, unit in (("time", "seconds", "s"), ("peak memory", "peak", "MiB")):
+            own, others = ([getattr(one, attribute) for one in way] for way in (mine, theirs))
+            yield Row(f"{name}, {what}", own, plain, others, unit)
 
 
 def ours(data: Data, name: str) -> Taken:
     """The sampler as the stage `oversample` calls it."""
-    from tasks.folds import read_fold
-    from tasks.protocols import TRAIN
-
     importlib.import_module("imblearn.over_sampling")  # the import does not count, as in `plainly`
     sample = importlib.import_module(f"tasks.oversample.samplers.{name}").sample
-    settings = {"bandwidth": 0.1} if name == "kde" else {}
-    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
-    return taken(lambda: sample(fold.images, fold.labels, fold.clinical, **settings))
+    fold = data.fold(TRAIN)
+    return taken(lambda: sample(fold.images, fold.labels, fold.clinical))
+
+
+def within(most: int, **arguments: Any) -> Taken | None:
+    """What `plainly` takes; None where it needs more than `most` bytes."""
+    try:
+        return fresh(plainly, **arguments, most=most)
+    except (MemoryError, BrokenProcessPool):  # some libraries die of it
+        return None
 
 
 def plainly(data: Data, name: str, most: int) -> Taken:
@@ -67,15 +66,10 @@ def plainly(data: Data, name: str, most: int) -> Taken:
 
     Raises MemoryError when `most` bytes are too few.
     """
-    import numpy as np
-
-    from tasks.folds import read_fold
-    from tasks.protocols import TRAIN
-
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.RLIM_INFINITY))
     kind, settings = OTHERS[name]
     make = getattr(importlib.import_module("imblearn.over_sampling"), kind)
-    fold = read_fold(data.images, data.table, data.split, TRAIN, 0, CODING)
+    fold = data.fold(TRAIN)
 
     def work() -> None:
         columns: Sequence[Any] = [fold.images.reshape(len(fold.images), -1)]
@@ -88,7 +82,3 @@ def plainly(data: Data, name: str, most: int) -> Taken:
         make(random_state=0, **keywords).fit_resample(table, fold.labels)
 
     return taken(work)
-
-
-if __name__ == "__main__":
-    alone("samplers")

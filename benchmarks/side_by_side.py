@@ -1,30 +1,26 @@
 """Experiments by `flows.pipeline`, against `dvc repro`, from the same state.
 
-In scratch copies on made-up lesions in which all but the experiments is done, and whose caches of
+In scratch copies on synthetic lesions in which all but the experiments is done, and whose caches of
 finished pieces are empty. One seed each: seeds of one experiment run side by side under `dvc repro`
 too. Both must leave the same dvc.lock.
 """
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.child import command
 from benchmarks.rows import Row
-from benchmarks.run import alone
 from flows.engine.scratch import all_but, make_copy, only
 from tasks.errors import UserError
 
-EXPERIMENTS = (
-    "baseline",
-    "optimized",
-    "baseline-smote",
-    "baseline-by-image",
-    "optimized-by-image",
-    "baseline-smote-by-image",
-)
-COMMANDS = {"pipeline": ("flows.pipeline",), "repro": ("dvc", "repro")}
+EXPERIMENTS = [
+    name + split
+    for split in ("", "-by-image")
+    for name in ("baseline", "optimized", "baseline-smote")
+]
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -50,24 +46,18 @@ def rows(bench: Bench) -> Iterator[Row]:
     make_copy(Path.cwd(), ready, settings)
     command(ready, "-m", "dvc", "repro", "oversample", "tune")
     shutil.rmtree(ready / ".cache")
-    took: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for repeat in range(bench.repeats):
-        locks = set()
-        for name, arguments in COMMANDS.items():
-            bench.say(f"{name}, repeat {repeat + 1}")
-            shutil.copytree(ready, project, symlinks=True)
-            took[name].append(command(project, "-m", *arguments))
-            locks.add((project / "dvc.lock").read_bytes())
-            shutil.rmtree(project)
-        if len(locks) > 1:
-            raise UserError("dvc repro and flows.pipeline left different dvc.lock files")
-    yield Row(
-        f"{len(experiments)} experiments of {lesions} lesions, {epochs} epochs, `flows.pipeline`",
-        took["pipeline"],
-        "`dvc repro`",
-        took["repro"],
-    )
+    locks = set()
 
+    def run(*arguments: str) -> float:
+        shutil.copytree(ready, project, symlinks=True)
+        seconds = command(project, "-m", *arguments)
+        locks.add((project / "dvc.lock").read_bytes())
+        shutil.rmtree(project)
+        return seconds
 
-if __name__ == "__main__":
-    alone("side_by_side")
+    what = f"{len(experiments)} experiments of {lesions} lesions, {epochs} epochs"
+    cases = {"pipeline": partial(run, "flows.pipeline"), "repro": partial(run, "dvc", "repro")}
+    took = bench.in_turn(what, cases)
+    if len(locks) > 1:
+        raise UserError("dvc repro and flows.pipeline left different dvc.lock files")
+    yield Row(f"{what}, `flows.pipeline`", took["pipeline"], "`dvc repro`", took["repro"])

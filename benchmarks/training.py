@@ -6,24 +6,30 @@ in which TensorFlow still builds its graph, does not count.
 """
 
 import csv
+import importlib
 import json
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.bench import CODING, Bench, Data, fitting
 from benchmarks.child import fresh
 from benchmarks.rows import Row
-from benchmarks.run import alone
 from tasks import process
+from tasks.protocols import TRAIN, VALIDATION
 from tasks.slots import jobs
 
-Results = list[tuple[float, float]]
-"""The validation loss and accuracy after the last epoch, of each seed."""
+Fit = tuple[list[float], tuple[float, float]]
+"""The seconds of each epoch, and the last epoch's validation loss and accuracy."""
+
+Fits = list[Fit]  # one a seed
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -31,37 +37,24 @@ def rows(bench: Bench) -> Iterator[Row]:
     epochs = bench.few(5, 2)
     names = ("the notebook's", "the same, not compiled by XLA")
     for network in ("baseline", "optimized"):
-        alone, together = list[float](), list[float]()
-        theirs: dict[str, list[float]] = {name: [] for name in names}
-        for repeat in range(bench.repeats):
-            bench.say(f"{network}, repeat {repeat + 1}")
-            out = bench.folder / "fits"
-            (each, _), *_ = ours(bench.data, network, 1, epochs, out, at_once=1)
-            alone.append(later(each))
-            side_by_side = ours(bench.data, network, jobs(), epochs, out, at_once=jobs())
-            together.append(statistics.mean(later(each) for each, _ in side_by_side) / jobs())
-            for name in names:
-                _, ((each, _),) = fresh(
-                    notebook,
-                    data=bench.data,
-                    network=network,
-                    seeds=1,
-                    epochs=epochs,
-                    xla=name == names[0],
-                )
-                theirs[name].append(later(each))
+        common: dict[str, Any] = {"data": bench.data, "network": network, "epochs": epochs}
+        mine = partial(ours, **common, out=bench.folder / "fits")
+        theirs = partial(fresh, notebook, **common, seeds=1)
+        cases: dict[str, Callable[[], Fits]] = {
+            "alone": partial(mine, seeds=1, at_once=1),
+            "together": partial(mine, seeds=jobs(), at_once=jobs()),
+            names[0]: partial(theirs, xla=True),
+            names[1]: partial(theirs, xla=False),
+        }
+        took = {
+            name: [statistics.mean(later(seconds) for seconds, _ in fits) for fits in repeats]
+            for name, repeats in bench.in_turn(network, cases).items()
+        }
+        together = [seconds / jobs() for seconds in took["together"]]
+        many = f"{jobs()} seeds side by side, by their number"
         for name in names:
-            bar = 0.75 if name == names[0] else None
-            yield Row(
-                f"{network}: an epoch, one seed alone", alone, name, theirs[name], at_most=bar
-            )
-            yield Row(
-                f"{network}: an epoch, {jobs()} seeds side by side, by their number",
-                together,
-                name,
-                theirs[name],
-                at_most=bar,
-            )
+            yield Row(f"{network}: an epoch, one seed alone", took["alone"], name, took[name])
+            yield Row(f"{network}: an epoch, {many}", together, name, took[name])
 
 
 def later(seconds: Sequence[float]) -> float:
@@ -69,12 +62,10 @@ def later(seconds: Sequence[float]) -> float:
     return statistics.median(seconds[1:])
 
 
-def ours(
-    data: Data, network: str, seeds: int, epochs: int, out: Path, at_once: int
-) -> list[tuple[list[float], tuple[float, float]]]:
-    """Of each seed the seconds of each epoch, and the last epoch's validation loss and accuracy."""
+def ours(data: Data, network: str, seeds: int, epochs: int, out: Path, at_once: int) -> Fits:
+    """Train `seeds` seeds as the stage `train` does, `at_once` side by side."""
 
-    def fit(seed: int) -> tuple[list[float], tuple[float, float]]:
+    def fit(seed: int) -> Fit:
         folder = out / str(seed)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -88,50 +79,31 @@ def ours(
         return list(pool.map(fit, range(seeds)))
 
 
-def notebook(
-    data: Data, network: str, seeds: int, epochs: int, xla: bool
-) -> tuple[float, list[tuple[list[float], tuple[float, float]]]]:
+def notebook(data: Data, network: str, seeds: int, epochs: int, xla: bool) -> Fits:
     """What a notebook does: float32 images that are standardised, one-hot rows, all cores.
 
     xla: `compile` as it is by default, which has XLA compile the network; else without.
-
-    Returns the seconds of all seeds, and what `ours` returns.
     """
-    import importlib
-
     import keras
-    import numpy as np
 
-    from tasks.folds import read_fold
-    from tasks.protocols import TRAIN, VALIDATION
     from tasks.train.standardise import standardised
 
-    folds = [
-        read_fold(data.images, data.table, data.split, fold, 0, CODING)
-        for fold in (TRAIN, VALIDATION)
-    ]
-    began = time.perf_counter()
+    folds = [data.fold(fold) for fold in (TRAIN, VALIDATION)]
     x = [fold.images.astype(np.float32) for fold in folds]
     mean, deviation = x[0].mean(axis=(0, 1, 2)), x[0].std(axis=(0, 1, 2))
     x = [(images - mean) / deviation for images in x]
     y = [np.eye(len(CODING.classes), dtype=np.float32)[fold.labels] for fold in folds]
     build = importlib.import_module(f"tasks.train.models.{network}").build
 
-    class Clock(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.seconds: list[float] = []
+    moments: list[float] = []
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.began = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.seconds.append(time.perf_counter() - self.began)
+    def look(*_: Any) -> None:
+        moments.append(time.perf_counter())
 
     found = []
     for seed in range(seeds):
         keras.utils.set_random_seed(seed)
-        whole = build(*standardised(x[0].shape[1:], [0, 0, 0], [1, 1, 1]))
+        whole = build(*standardised(x[0].shape[1:], [0, 0, 0], [1, 1, 1]), CODING)
         model = keras.Model(whole.get_layer("standardise").output, whole.output)
         model.compile(
             optimizer="adam",
@@ -139,7 +111,8 @@ def notebook(
             metrics=["accuracy"],
             jit_compile="auto" if xla else False,
         )
-        clock = Clock()
+        moments.clear()
+        clock = keras.callbacks.LambdaCallback(on_epoch_begin=look, on_epoch_end=look)
         plateaus = [
             keras.callbacks.ReduceLROnPlateau(monitor, factor=0.5, patience=5, min_lr=1e-5)
             for monitor in ("val_loss", "val_accuracy")
@@ -153,10 +126,7 @@ def notebook(
             callbacks=[clock, *plateaus],
             verbose=0,
         ).history
-        last = (float(history["val_loss"][-1]), float(history["val_accuracy"][-1]))
-        found.append((clock.seconds, last))
-    return time.perf_counter() - began, found
-
-
-if __name__ == "__main__":
-    alone("training")
+        last = (history["val_loss"][-1], history["val_accuracy"][-1])
+        took = [end - began for began, end in zip(moments[::2], moments[1::2], strict=True)]
+        found.append((took, last))
+    return found

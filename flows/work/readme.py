@@ -3,6 +3,7 @@
 Each block stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flows.engine.dag import open_repo, picture, read_graph
@@ -24,6 +25,11 @@ def filled(text: str, *, synthetic: bool = False) -> str:
         if report.exists():
             numbers = report.read_text(encoding="utf-8").strip()
             blocks[name] = MADE_UP + numbers if synthetic else numbers
+    return put(text, blocks)
+
+
+def put(text: str, blocks: Mapping[str, str]) -> str:
+    """Return `text` with these blocks between their marks."""
     for name, content in blocks.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         before, rest = text.split(begin)

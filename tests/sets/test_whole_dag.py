@@ -40,6 +40,7 @@ def project_of(tmp_path: Path, count: int) -> tuple[Path, Path]:
         "download": {"set": "isic2019" if count == 8 else "own", "source": str(source)},
         "embed": all_but("embed"),
         "oversample": {"smote": {"k_neighbors": 3}},
+        "tune": {"trials": 1, "epochs": 1},
         "evaluate": {"resamples": 100},
         "experiments": {**all_but("experiments"), "mine": LINE},
     }
@@ -55,7 +56,7 @@ def run(project: Path, command: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("count", CLASSES)
+@pytest.mark.parametrize("count", [2, 3, pytest.param(8, marks=pytest.mark.slow)])
 def test_whole_dag_and_what_asks_its_models(
     tmp_path: Path, count: int, prefect_server: str
 ) -> None:
