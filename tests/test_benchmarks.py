@@ -20,6 +20,7 @@ QUICK = (Name.evaluating, Name.samplers)
 """Those that neither train nor run stages; the rest with LESIONFLOW_SLOW."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(Name))
 def test_benchmark_runs(
     name: Name,

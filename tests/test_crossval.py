@@ -27,6 +27,7 @@ LINE = {
 SIBLING = {"epochs": 1, "k_neighbors": 2}
 
 
+@pytest.mark.slow
 def test_each_image_is_predicted_by_models_that_never_saw_its_lesion(project: Path) -> None:
     changes = {
         "crossval": {"folds": 3},

@@ -41,6 +41,7 @@ def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) 
     }
 
 
+@pytest.mark.slow
 def test_changed_split_seed_decodes_nothing_again(project: Path) -> None:
     change_params(project / "params.yaml", {"split": {"seed": 1}})
     assert repro(project, "split@lesion", "split@image") == {"split@lesion", "split@image"}
@@ -56,6 +57,7 @@ def test_more_runs_train_only_the_new_ones(project: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.slow
 def test_fewer_runs_leave_no_model_behind(project: Path) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"runs": 1}}})
     repro(project, "train@baseline")
@@ -63,6 +65,7 @@ def test_fewer_runs_leave_no_model_behind(project: Path) -> None:
     assert set(seconds(project, "baseline")) == {"seed-0"}
 
 
+@pytest.mark.slow
 def test_leftovers_of_a_kill_go_with_the_next_run(project: Path) -> None:
     outs = ("data/raw", "data/prepared", "models/baseline", "models/baseline/seed-0")
     for out in outs:

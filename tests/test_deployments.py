@@ -76,6 +76,7 @@ def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) ->
     assert site.artifacts(third)["changes"] == state["message"]
 
 
+@pytest.mark.slow
 def test_study_works_in_a_scratch_copy(site: Site) -> None:
     before = (site.project / "dvc.lock").read_bytes()
     # Of the run that built the project, where that was `flows.pipeline`.
@@ -135,6 +136,7 @@ def test_run_of_early_stages_alone_has_no_table_to_show(
     assert list(shown) == ["confusion"]
 
 
+@pytest.mark.slow
 def test_killed_run_worker_and_server_leave_nothing_running(site: Site) -> None:
     log = site.project / ".prefect" / "logs" / "train@baseline.log"
 

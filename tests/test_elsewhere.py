@@ -62,6 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
 def test_two_workers_one_of_which_is_killed(built: Path, bucket: str, tmp_path: Path) -> None:
     """What they leave is what one machine leaves, to the byte."""

@@ -194,6 +194,7 @@ def test_nobody_answers(site: Site, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_run_whose_worker_was_killed_before_it_began(site: Site) -> None:
     site.start("worker")
     run = site.trigger("nightly", targets=["download"])

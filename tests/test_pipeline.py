@@ -22,6 +22,7 @@ def pipeline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return python(folder, "-m", "flows.pipeline", *arguments)
 
 
+@pytest.mark.slow
 def test_leaves_what_dvc_repro_leaves(built: Path, tmp_path: Path) -> None:
     """From nothing, to the byte."""
     again = tmp_path / "project"
@@ -112,7 +113,13 @@ def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     assert "5 stages run" in resumed.stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGINT,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGKILL)),
+    ],
+)
 def test_ended_run_leaves_no_orphan_and_the_next_goes_on(
     project: Path, how: signal.Signals
 ) -> None:

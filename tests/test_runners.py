@@ -75,6 +75,7 @@ def test_study_on_a_dask_cluster_of_two_workers(project: Path, cluster: str) -> 
     assert all(counts.values()), "each worker had a seed"
 
 
+@pytest.mark.slow
 def test_study_in_processes(project: Path) -> None:
     before = files(project)
     assert trained_anew(project, "processes") == before

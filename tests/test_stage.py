@@ -11,6 +11,7 @@ import pytest
 from conftest import PROJECT, environment, python, wait_for
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, LogFilter, LogFilterFlowRunId
 
 from flows.engine import stage
 from flows.engine.scratch import change_params
@@ -94,7 +95,8 @@ run(logged)
     done = python(tmp_path, "-c", code, PYTHONPATH=str(PROJECT))
     assert done.stdout == "chosen: 7\n"
     with get_client(sync_client=True) as client:
-        logs = client.read_logs()
+        (run,) = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["logged"])))
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
     assert any("for flow 'logged'" in log.message for log in logs)
     assert any(log.task_run_id for log in logs)
 
@@ -153,6 +155,7 @@ while psutil.pid_exists(int(sys.argv[1])):
     time.sleep(0.01)
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, LogFilter, LogFilterFlowRunId
 from flows.engine.stage import run
 
 @flow(name="split")

@@ -59,6 +59,8 @@ def value_at(content: Any, key: str) -> Any:
 def refuse_damaged(address: str | None) -> None:
     """Raise UserError that names an input of the stage which is not what dvc.lock says of it.
 
+    If DVC's cache brought it, it is gone from there.
+
     address: of DVC; without one, the stage was not started by DVC, and its inputs are the user's.
     """
     if address is None or not LOCK.exists():
@@ -103,12 +105,19 @@ def damaged(address: str, stages: StageLoader) -> str:
             for path, expected in files_of(out) if is_input(out.def_path) else ():
                 found = md5(path)
                 if found not in (None, expected):
+                    forget(Path(out.cache.oid_to_path(expected)), expected)
                     return (
                         f"{path} is damaged: its MD5 is {found}, and {expected} in {LOCK}. If "
                         "DVC's cache brought it: `dvc repro --force --no-run-cache --single-item "
                         f"{maker}` makes it anew"
                     )
     return ""
+
+
+def forget(kept: Path, expected: str) -> None:
+    """Remove a file of DVC's cache that is not what its name says: DVC would bring it again."""
+    if md5(kept) not in (None, expected):
+        kept.unlink()
 
 
 def overlap(one: str, other: str) -> bool:

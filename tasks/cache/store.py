@@ -14,8 +14,8 @@ STORE = Path(".cache")
 WORK = f"work-{HOST}-"
 
 LINKED = (".keras", ".npy", ".npz", ".zip")
-"""What is large, and never edited in place: the store and the working tree share one copy. DVC's
-cache has its own, which mends a damaged one, or shares it where the file system can (reflinks).
+"""What is large, and never edited in place, is linked. DVC moves such a link into its cache, and
+puts a copy into the working tree, a reflink where it can: so the store and the cache have one file.
 """
 
 

@@ -46,7 +46,11 @@ def at_work(project: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         assert not psutil.wait_procs(family, timeout=10)[1]
 
 
-@pytest.mark.parametrize("first", [REPRO, PIPELINE], ids=["dvc repro", "flows.pipeline"])
+@pytest.mark.parametrize(
+    "first",
+    [REPRO, pytest.param(PIPELINE, marks=pytest.mark.slow)],
+    ids=["dvc repro", "flows.pipeline"],
+)
 def test_dvc_repro_beside(first: tuple[str, ...], project: Path) -> None:
     with at_work(project, *first):
         second = dvc(project, "repro", "train@baseline")

@@ -20,7 +20,9 @@ def written(record: Record, folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
-@pytest.mark.parametrize("named", ["in params.yaml", "on this machine"])
+@pytest.mark.parametrize(
+    "named", ["in params.yaml", pytest.param("on this machine", marks=pytest.mark.slow)]
+)
 def test_faults_name_what_reads_it_again(
     named: str, tmp_path: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,13 @@ def fails(capsys: pytest.CaptureFixture[str], work: Flow[..., Any], **arguments:
     return said
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("infer", "report", "tune") else [])
+        for name in STAGES
+    ],
+)
 def test_stage(
     project: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

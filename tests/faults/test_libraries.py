@@ -33,8 +33,8 @@ KERAS = {"floatx": "float16", "epsilon": 1e-7, "backend": "torch"}
     ("stage", "result"),
     [
         ("train@baseline", "models/baseline/seed-0/model.keras"),
-        ("infer@baseline", "predictions/baseline.parquet"),
-        ("report", "reports/figures/figure-1.svg"),
+        pytest.param("infer@baseline", "predictions/baseline.parquet", marks=pytest.mark.slow),
+        pytest.param("report", "reports/figures/figure-1.svg", marks=pytest.mark.slow),
     ],
 )
 def test_stage(project: Path, stage: str, result: str, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ SURROUNDINGS: dict[str, dict[str, str]] = {
     ("name", "stage"),
     [
         *((name, "split@lesion") for name in SURROUNDINGS),
-        ("Turkish", "report"),
+        pytest.param("Turkish", "report", marks=pytest.mark.slow),
         ("ASCII", "report"),
     ],
 )
