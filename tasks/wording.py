@@ -29,18 +29,7 @@ WORDING = {
 """What is wrong, for each of pydantic's types of error."""
 
 
-class Short(reprlib.Repr):
-    """`repr` of what stands in params.yaml, in a line: a few anchors that stand in one another
-    (a "billion laughs") would be written out to gigabytes.
-    """
-
-    def repr_int(self, value: int, level: int) -> str:
-        if value.bit_length() > 1000:  # Python refuses to write thousands of digits
-            return f"a number of {value.bit_length()} bits"
-        return super().repr_int(value, level)
-
-
-SHORT = Short()
+SHORT = reprlib.Repr()
 SHORT.maxlevel = 2
 SHORT.maxstring = SHORT.maxother = 80
 

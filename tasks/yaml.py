@@ -6,12 +6,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from tasks.errors import UserError
 from tasks.wording import describe
-
-DEEPEST = 20  # levels of a file; params.yaml has four
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +28,6 @@ def read(path: Path, model: type[Model]) -> Model:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        check_depth(path, text)
         # DVC's own reader: PyYAML takes 010 for 8, 1e-3 for text, and a key that stands twice.
         content = YAML(typ="safe").load(text)
     except FileNotFoundError:
@@ -52,14 +48,3 @@ def read(path: Path, model: type[Model]) -> Model:
     except ValidationError as error:
         lines = describe(error, model)
         raise SettingsError("\n".join(f"{path}: {line}" for line in lines)) from None
-
-
-def check_depth(path: Path, text: str) -> None:
-    """Raise SettingsError for brackets in brackets by the thousand: the reader would crash."""
-    depth = 0
-    for event in YAML(typ="safe").parse(text):
-        depth += isinstance(event, CollectionStartEvent)
-        depth -= isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST:
-            line = event.start_mark.line + 1
-            raise SettingsError(f"{path}, line {line}: more than {DEEPEST} levels deep")
