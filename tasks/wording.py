@@ -29,7 +29,16 @@ WORDING = {
 """What is wrong, for each of pydantic's types of error."""
 
 
-SHORT = reprlib.Repr()
+class Short(reprlib.Repr):
+    """`repr` in a line."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        if value.bit_length() > 1000:  # Python refuses to write thousands of digits
+            return f"a number of {value.bit_length()} bits"
+        return super().repr_int(value, level)
+
+
+SHORT = Short()
 SHORT.maxlevel = 2
 SHORT.maxstring = SHORT.maxother = 80
 

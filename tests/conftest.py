@@ -51,8 +51,8 @@ SMALL = {
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """A process a core, of those that a container may use; each has a gigabyte and a server."""
-    return min(cores(), 4)
+    """A process a core, and one for the time that others wait; each has a gigabyte and a server."""
+    return min(cores() + 1, 5)
 
 
 @pytest.fixture(scope="session", autouse=True)

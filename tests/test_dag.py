@@ -30,6 +30,7 @@ def test_second_run_runs_no_stage(project: Path) -> None:
     assert repro(project) == set()
 
 
+@pytest.mark.slow
 def test_changed_experiment_reruns_its_own_stages_and_the_report(project: Path) -> None:
     change_params(project / "params.yaml", {"experiments": {"baseline": {"epochs": 3}}})
     assert repro(project) == {
@@ -155,6 +156,7 @@ def test_killed_training_resumes_after_the_last_finished_seed(project: Path) -> 
     assert not list((project / ".cache").glob("work-*"))
 
 
+@pytest.mark.slow
 def test_changed_helper_trains_again_and_a_comment_does_not(project: Path) -> None:
     before = seconds(project, "baseline")
     helper = project / "tasks" / "train" / "standardise.py"
@@ -168,7 +170,7 @@ def test_changed_helper_trains_again_and_a_comment_does_not(project: Path) -> No
     assert all(after[name] != before[name] for name in before)
 
 
-@pytest.mark.parametrize("damage", ["delete", "overwrite"])
+@pytest.mark.parametrize("damage", ["delete", pytest.param("overwrite", marks=pytest.mark.slow)])
 def test_lost_product_is_made_again(project: Path, damage: str) -> None:
     before = seconds(project, "baseline")
     lost = file_hash(project / "models" / "baseline" / "seed-0" / "model.keras")
@@ -203,6 +205,7 @@ def test_failing_work_fails_the_stage_with_its_message(project: Path) -> None:
     assert (project / "data" / "oversampled" / "baseline-smote" / "part-0.npz").exists()
 
 
+@pytest.mark.slow
 def test_dvc_compares_two_commits(project: Path) -> None:
     commit(project)
     change_params(project / "params.yaml", {"recipes": {"cnn": {"learning_rate": 0.002}}})

@@ -38,6 +38,7 @@ def site(project: Path, tmp_path: Path) -> Iterator[Site]:
         made.end()
 
 
+@pytest.mark.slow
 def test_nightly_runs_alone_shows_its_numbers_and_says_what_moved(site: Site) -> None:
     # Fixing SQLAlchemy's version is what this guards: with a wrong one nothing is ever scheduled.
     nightly = site.deployment("nightly")

@@ -88,6 +88,7 @@ def test_stage_that_fails_after_its_command_says_why(
     assert Path("split@lesion.log").exists()
 
 
+@pytest.mark.slow
 def test_failed_stage_is_told_and_siblings_finish(project: Path) -> None:
     change_params(
         project / "params.yaml",

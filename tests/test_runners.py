@@ -66,6 +66,7 @@ def files(project: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_study_on_a_dask_cluster_of_two_workers(project: Path, cluster: str) -> None:
     before = files(project)
     assert trained_anew(project, cluster) == before

@@ -59,6 +59,7 @@ def test_dvc_repro_beside(first: tuple[str, ...], project: Path) -> None:
         assert "Traceback" not in second.stdout
 
 
+@pytest.mark.slow
 def test_two_flows_pipeline(project: Path) -> None:
     with at_work(project, *PIPELINE) as first:
         second = python(project, *PIPELINE)

@@ -29,12 +29,13 @@ SURROUNDINGS = {
 KERAS = {"floatx": "float16", "epsilon": 1e-7, "backend": "torch"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "result"),
     [
         ("train@baseline", "models/baseline/seed-0/model.keras"),
-        pytest.param("infer@baseline", "predictions/baseline.parquet", marks=pytest.mark.slow),
-        pytest.param("report", "reports/figures/figure-1.svg", marks=pytest.mark.slow),
+        ("infer@baseline", "predictions/baseline.parquet"),
+        ("report", "reports/figures/figure-1.svg"),
     ],
 )
 def test_stage(project: Path, stage: str, result: str, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ SURROUNDINGS: dict[str, dict[str, str]] = {
     [
         *((name, "split@lesion") for name in SURROUNDINGS),
         pytest.param("Turkish", "report", marks=pytest.mark.slow),
-        ("ASCII", "report"),
+        pytest.param("ASCII", "report", marks=pytest.mark.slow),
     ],
 )
 def test_stage(project: Path, name: str, stage: str, tmp_path: Path) -> None:

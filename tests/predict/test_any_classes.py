@@ -59,7 +59,9 @@ def hand_on(classes: tuple[str, ...]) -> None:
     Path("data/set.json").write_text(told.model_dump_json())
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name", ["three", *(pytest.param(name, marks=pytest.mark.slow) for name in ("two", "eight"))]
+)
 def test_ask_and_score(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, *_ = classes = SETS[name]
     hand_on(classes)

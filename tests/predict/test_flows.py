@@ -244,6 +244,7 @@ def test_with_columns_the_best_is_one_that_takes_them(here: Path) -> None:
     assert best(here, ["plain"], clinical=True) == "plain", "which then says that it takes none"
 
 
+@pytest.mark.slow
 def test_drawings_do_not_go_among_the_images(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,7 +56,8 @@ def run(project: Path, command: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("count", [2, 3, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", CLASSES)
 def test_whole_dag_and_what_asks_its_models(
     tmp_path: Path, count: int, prefect_server: str
 ) -> None:

@@ -181,6 +181,7 @@ def test_it_learns_the_same_every_time(data: Path, tmp_path: Path) -> None:
     assert len(json.loads((first / "seconds.json").read_text())) == 8
 
 
+@pytest.mark.slow
 def test_class_weights_move_predictions(data: Path, tmp_path: Path) -> None:
     shares = [
         looked_at(fit(data, tmp_path / name, name), data)["stored"][:, 0].mean()

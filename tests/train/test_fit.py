@@ -88,7 +88,7 @@ def fit(
     return out
 
 
-@pytest.mark.parametrize("variant", ["none", "augment"])
+@pytest.mark.parametrize("variant", [pytest.param("none", marks=pytest.mark.slow), "augment"])
 def test_same_seed_same_bytes_and_another_seed_others(
     data: Path, tmp_path: Path, variant: str
 ) -> None:
@@ -117,7 +117,7 @@ def test_added_images_and_class_weights_change_the_training(data: Path, tmp_path
     assert len({(out / "history.csv").read_text() for out in outs}) == len(variants)
 
 
-@pytest.mark.parametrize("variant", ["none", "weights"])
+@pytest.mark.parametrize("variant", ["none", pytest.param("weights", marks=pytest.mark.slow)])
 def test_clinical_columns_reach_the_model(data: Path, tmp_path: Path, variant: str) -> None:
     """A model that sees nothing else learns the class from ages that tell it."""
     silent = pd.read_csv(data / "table.csv").assign(age="")
