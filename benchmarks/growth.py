@@ -95,7 +95,7 @@ def evaluated(out: Path, times: int) -> Taken:
     questions = HAM10000.asked()
     return taken(
         lambda: score_experiment(
-            scores, predictions=path, resamples=RESAMPLES, seed=0, questions=questions
+            scores, predictions=path, resamples=RESAMPLES, seed=0, questions=questions, costs={}
         )
     )
 

@@ -13,6 +13,7 @@ from flows.engine.data_set import handed_on
 from flows.engine.stage import run
 from flows.infer import PREDICTIONS
 from tasks.cache.task import Pending, place_together
+from tasks.errors import UserError, unknown
 from tasks.evaluate.task import score_experiment
 from tasks.settings import Settings
 
@@ -29,6 +30,10 @@ def evaluate(settings: Settings, experiment: str) -> None:
 def score(settings: Settings, experiment: str) -> Pending:
     """`metrics/`, and the plots that are drawn from predictions, of one experiment."""
     plots = ("confusion", "roc", "calibration", "decision")
+    known, costs = handed_on(), settings.evaluate.costs
+    for code in costs:
+        if code not in known.codes:
+            raise UserError(f"evaluate.costs: {unknown('class', code, known.codes)}")
     return score_experiment.submit(
         METRICS,
         label=f"score {experiment}",
@@ -40,7 +45,8 @@ def score(settings: Settings, experiment: str) -> Pending:
         predictions=PREDICTIONS / f"{experiment}.parquet",
         resamples=settings.evaluate.resamples,
         seed=settings.evaluate.seed,
-        questions=handed_on().questions,
+        questions=known.questions,
+        costs=costs,
     )
 
 

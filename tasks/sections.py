@@ -167,7 +167,8 @@ class Experiment(Open):
 
 
 class Evaluate(Section):
-    """The bootstrap over lesions behind every interval."""
+    """The bootstrap over lesions behind every interval, and what it costs to miss a class."""
 
     resamples: Annotated[int, Field(ge=100)]
     seed: Seed
+    costs: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)

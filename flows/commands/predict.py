@@ -21,6 +21,12 @@ class Format(StrEnum):
     isic = "isic"
 
 
+class Decision(StrEnum):
+    likeliest = "likeliest"
+    balanced = "balanced"
+    costs = "costs"
+
+
 def main(
     images: Annotated[list[str], typer.Argument(help="Files, folders, zip archives, patterns.")],
     experiment: Annotated[
@@ -31,6 +37,13 @@ def main(
     ] = None,
     format: Annotated[Format, typer.Option(help="isic: a submission.")] = Format.table,
     output: Annotated[Path | None, typer.Option(help="A file to write instead.")] = None,
+    decision: Annotated[
+        Decision,
+        typer.Option(
+            help="Which class to name: the likeliest; balanced, each class alike however rare; or "
+            "costs, by `evaluate.costs`."
+        ),
+    ] = Decision.likeliest,
     explain: Annotated[
         Path | None, typer.Option(help="A folder to draw into: each image beside its Grad-CAM.")
     ] = None,
@@ -47,7 +60,7 @@ def main(
 
     with told("predict"):
         faults = predict(
-            images, experiment, model, format, output, explain, (age, sex, localization)
+            images, experiment, model, format, output, explain, (age, sex, localization), decision
         )
     if faults:
         raise SystemExit(1)

@@ -162,13 +162,17 @@ def predict(
     output: Path | None,
     explain: Path | None,
     metadata: tuple[float | None, str | None, str | None],
+    decision: str,
 ) -> int:
-    """`run` with the models that are named or the best. metadata: age, sex and localization."""
+    """`run` with the models that are named or the best.
+
+    metadata: age, sex and localization. decision: the rule that decides which class to name.
+    """
     if experiment is not None and model is not None:
         raise UserError("give --experiment or --model, not both")
     given = any(value is not None for value in metadata)
     models = models_of(model or experiment or choose(given))
     coding = coding_of(models)
     clinical = clinical_codes(models[0], coding, *metadata)
-    operating = known(models, coding.classes, clinical=clinical is not None)
+    operating = known(models, coding.classes, clinical=clinical is not None, rule=decision)
     return run(images, models, clinical, operating, format, output, explain)

@@ -4,7 +4,7 @@ No stage of the DAG: the images are not part of the project.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flows.engine.models import known
 from tasks.errors import UserError
 from tasks.evaluate.classes import CLASS_METRICS, summarise_classes
+from tasks.evaluate.decisions import DECIDED, decided, weighted
 from tasks.evaluate.metrics import METRICS, summarise
 from tasks.evaluate.operating import at_thresholds
 from tasks.evaluate.predictions import Predictions, answer
@@ -138,6 +139,17 @@ def score(
         "classes": str(groups) if classes else None,
         **said,
         "questions": questions(raw.together(), operating.thresholds, weights),
+        "decisions": {} if classes else by_rule(raw.together(), operating.rules, weights),
+    }
+
+
+def by_rule(
+    together: Predictions, rules: Mapping[str, Sequence[float]], weights: NDArray
+) -> dict[str, Any]:
+    """How good the class is that each decision rule names, of the runs' mean."""
+    return {
+        rule: decided(together, weighted(together.probabilities, of_rule), weights)
+        for rule, of_rule in rules.items()
     }
 
 
@@ -204,6 +216,13 @@ def table(content: dict[str, Any]) -> str:
             ]
             for question, of in asked.items()
         ]
+        tables.append(markdown(header, rows))
+    if rules := content["decisions"]:
+        sides = {"the likeliest class": content["averaged"], **rules}
+        rows = [
+            [words, *(interval(of[metric]) for metric in DECIDED)] for words, of in sides.items()
+        ]
+        header = ["class named by, runs averaged", *(METRIC_NAMES[metric] for metric in DECIDED)]
         tables.append(markdown(header, rows))
     return "\n\n".join(tables)
 

@@ -14,6 +14,7 @@ from tasks.evaluate.calibration import fit_temperatures, reliability, summarise_
 from tasks.evaluate.classes import majority, summarise_classes
 from tasks.evaluate.curves import confusion, roc
 from tasks.evaluate.decision import decision_curve
+from tasks.evaluate.decisions import decisions
 from tasks.evaluate.metrics import means, summarise
 from tasks.evaluate.operating import operating_points
 from tasks.evaluate.predictions import (
@@ -51,18 +52,19 @@ def score_experiment(
     resamples: int,
     seed: int,
     questions: Mapping[str, Sequence[str]],
+    costs: Mapping[str, float],
 ) -> None:
     """Every number of the test fold, from the stored predictions alone.
 
-    questions: the classes that are a yes to each that the data set asks.
+    questions: the classes that are a yes to each that the data set asks. costs: see `decisions`.
 
     `details.json`: METRICS and the number of `runs`, and of `parts` by cross-validation; then what
     `tasks.evaluate` has a module for: `classes`, `averages`, `majority`, `calibration`,
-    `operating_points`, `slices`; all on the same resamples. ENSEMBLE holds METRICS, `calibration`
-    and `operating_points` of the runs' mean probabilities, which `flows.predict` answers with. Of a
-    model that takes clinical columns there are the same three, and their ENSEMBLE, with those
-    WITHHELD. Each side has METRICS on VALIDATION, without intervals: what a choice between
-    experiments may look at.
+    `operating_points`, `decisions`, `slices`; all on the same resamples. ENSEMBLE holds METRICS,
+    `calibration`, `operating_points` and `decisions` of the runs' mean probabilities, which
+    `flows.predict` answers with. Of a model that takes clinical columns there are the same four,
+    and their ENSEMBLE, with those WITHHELD. Each side has METRICS on VALIDATION, without intervals:
+    what a choice between experiments may look at.
 
     `metrics.json`: of all that, the few numbers that people compare (`compared`).
 
@@ -70,17 +72,22 @@ def score_experiment(
     """
     # More threads than one do not pay on matrices of this size, and wait for each other.
     with threadpool_limits(1):
-        _score(out, predictions, resamples, seed, questions)
+        _score(out, predictions, resamples, seed, questions, costs)
 
 
 def _score(
-    out: Path, predictions: Path, resamples: int, seed: int, questions: Mapping[str, Sequence[str]]
+    out: Path,
+    predictions: Path,
+    resamples: int,
+    seed: int,
+    questions: Mapping[str, Sequence[str]],
+    costs: Mapping[str, float],
 ) -> None:
     read = partial(read_predictions, predictions, questions=questions)
     test, validation = read(TEST), read(VALIDATION)
     weights = plain_and_resampled(test.lesions, resamples, seed)
     content: dict[str, Any] = {
-        **_judged(validation, test, weights, resamples, seed),
+        **_judged(validation, test, weights, resamples, seed, costs),
         "runs": len(test.probabilities),
         **({} if test.parts is None else {"parts": len(np.unique(test.parts))}),
         **summarise_classes(test, weights),
@@ -89,7 +96,7 @@ def _score(
     }
     if asked_without(predictions):
         held, less = read(VALIDATION, WITHHELD), read(TEST, WITHHELD)
-        content[WITHHELD] = _judged(held, less, weights, resamples, seed)
+        content[WITHHELD] = _judged(held, less, weights, resamples, seed, costs)
     write_json(out / "details.json", content)
     write_json(out / "metrics.json", compared(content))
     plots = {
@@ -118,7 +125,12 @@ def compared(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _judged(
-    validation: Predictions, test: Predictions, weights: NDArray, resamples: int, seed: int
+    validation: Predictions,
+    test: Predictions,
+    weights: NDArray,
+    resamples: int,
+    seed: int,
+    costs: Mapping[str, float],
 ) -> dict[str, Any]:
     """What `flows.predict` goes by, of each run and of the runs' mean."""
     of_runs, of_mean = (
@@ -129,6 +141,7 @@ def _judged(
             VALIDATION: means(held.truth, held.probabilities, held.classes),
             "calibration": summarise_calibration(those, fit_temperatures(held), weights),
             "operating_points": operating_points(held, those, weights),
+            "decisions": decisions(held, those, weights, costs),
         }
         for held, those in ((validation, test), (validation.together(), test.together()))
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.errors import UserError
+from tasks.evaluate.decisions import DECIDED
 from tasks.evaluate.operating import SHORT
 from tasks.evaluate.predictions import ENSEMBLE
 from tasks.infer.parquet import WITHHELD
@@ -138,6 +139,7 @@ def tables(metrics: Mapping[str, Any], described: HandedOn) -> list[Table]:
         scores(metrics),
         classes(metrics, described.names),
         *([points(metrics, described.questions)] if described.questions else []),
+        decided(metrics[ENSEMBLE]),
         calibration(metrics),
         *slices(metrics["slices"]),
     ]
@@ -194,6 +196,20 @@ def points(metrics: Mapping[str, Any], questions: Mapping[str, Sequence[str]]) -
     return Table(
         "Operating points: the threshold that reaches 95% sensitivity on validation",
         ["", "threshold", "sensitivity", "specificity", "precision"],
+        rows,
+    )
+
+
+def decided(together: Mapping[str, Any]) -> Table:
+    """How good each decision rule is, of the runs averaged."""
+    sides = {"the likeliest class": together}
+    for rule, of in together["decisions"].items():
+        power = f", share to the power -{of['powers'][0]:g}" if "powers" in of else ""
+        sides[f"{rule}{power}"] = of
+    rows = [[words, *(interval(of[metric]) for metric in DECIDED)] for words, of in sides.items()]
+    return Table(
+        "Decision rules, runs averaged: which class is named",
+        ["", *(METRIC_NAMES[metric] for metric in DECIDED)],
         rows,
     )
 

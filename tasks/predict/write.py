@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from tasks.errors import UserError
+from tasks.evaluate.decisions import LIKELIEST
 from tasks.evaluate.predictions import mean_of_runs
 from tasks.predict.answer import Answer
 from tasks.predict.isic import NONE_OF_THEM, columns_of
@@ -25,7 +26,7 @@ def record(answer: Answer, operation: Operation) -> dict[str, Any]:
     mean = mean_of_runs(answer.probabilities)
     said: dict[str, Any] = {
         "image": answer.source.name,
-        "class": operation.classes[int(mean.argmax())],
+        "class": operation.classes[int(operation.decided(mean).argmax())],
         "probabilities": by_class(operation.classes, mean),
     }
     if operation.temperature is not None:
@@ -73,6 +74,7 @@ class Table(Writer):
         if not self.written:
             calibrated = "calibrated " if known.temperature is not None else ""
             points = "; verdicts by probabilities as predicted" if known.thresholds else ""
+            points += "; class by weighted probabilities" if known.rule != LIKELIEST else ""
             print(f"{calibrated}probabilities{points}", file=self.stream)
             self.line("image", "class", known.classes, [])
         shown = said.get("calibrated", said["probabilities"])
@@ -152,7 +154,10 @@ class Isic(Writer):
         writer = csv.writer(self.stream, lineterminator="\n")
         if not self.written:
             writer.writerow(["image", *self.columns])
-        probabilities = {**said["probabilities"], NONE_OF_THEM.lower(): 0.0}
+        assert answer.probabilities is not None
+        # A challenge names the class with the highest number, whatever a rule would name.
+        decided = self.operation.decided(mean_of_runs(answer.probabilities))
+        probabilities = {**by_class(self.operation.classes, decided), NONE_OF_THEM.lower(): 0.0}
         writer.writerow([image, *(probabilities[column.lower()] for column in self.columns)])
 
 

@@ -38,7 +38,9 @@ def project(folder: Path, *, shuffled: bool) -> Path:
         write_predictions(path, pd.concat(sides) if name == "c" else sides[0])
         out = folder / name
         out.mkdir()
-        score_experiment(out, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
+        score_experiment(
+            out, predictions=path, resamples=100, seed=0, questions=QUESTIONS, costs={}
+        )
         (out / "details.json").rename(folder / f"metrics/details/{name}.json")
         model = folder / f"models/{name}/seed-0/model.keras"
         model.parent.mkdir(parents=True)
@@ -96,7 +98,7 @@ def crossvalidated(folder: Path, *, shuffled: bool) -> dict[str, Any]:
     ]
     path = folder / "predictions.parquet"
     write_predictions(path, pd.concat(tables))
-    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
+    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=QUESTIONS, costs={})
     found: dict[str, Any] = json.loads((folder / "details.json").read_text())
     return found
 

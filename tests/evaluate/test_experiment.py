@@ -14,6 +14,7 @@ from tasks.infer.parquet import CLINICAL, GIVEN, WITHHELD, write_predictions
 
 PLOTS = {"confusion.csv", "roc.csv", "calibration.csv", "decision.csv"}
 PRODUCTS = {"metrics.json", "details.json", *PLOTS}
+CHOSEN = ("calibration", "operating_points", "decisions")
 
 
 def score(folder, table, name="scored"):
@@ -22,7 +23,9 @@ def score(folder, table, name="scored"):
     (folder / name).mkdir()
     write_predictions(folder / f"{name}.parquet", table)
     path = folder / f"{name}.parquet"
-    score_experiment(folder / name, predictions=path, resamples=100, seed=0, questions=QUESTIONS)
+    score_experiment(
+        folder / name, predictions=path, resamples=100, seed=0, questions=QUESTIONS, costs={}
+    )
     return folder / name
 
 
@@ -53,7 +56,7 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     assert together.probabilities.shape == (1, *test.probabilities.shape[1:])
     ensemble = {name: found["ensemble"].pop(name) for name in METRICS}
     assert ensemble == summarise(test.truth, together.probabilities, test.lesions, 100, seed=0)
-    assert list(found["ensemble"]) == ["validation", "calibration", "operating_points"]
+    assert list(found["ensemble"]) == ["validation", *CHOSEN]
     for single, one in ((found, 2), (found["ensemble"], 1)):
         assert len(single["calibration"]["temperatures"]) == one
         assert len(single["operating_points"]["mel"]["thresholds"]) == one
@@ -61,8 +64,7 @@ def test_holds_the_eight_metrics_and_then_the_rest(tmp_path):
     assert found["ensemble"]["loss"] != found["loss"]
     assert list(found)[len(METRICS) :] == [
         "validation",
-        "calibration",
-        "operating_points",
+        *CHOSEN,
         "ensemble",
         "runs",
         "classes",
@@ -99,6 +101,8 @@ def test_what_is_chosen_is_chosen_on_validation_alone(tmp_path):
     assert other["calibration"]["temperatures"] == found["calibration"]["temperatures"]
     for name, point in found["operating_points"].items():
         assert other["operating_points"][name]["thresholds"] == point["thresholds"]
+    for name, rule in found["decisions"].items():
+        assert other["decisions"][name]["weights"] == rule["weights"]
 
 
 def test_nothing_of_an_absent_class_is_a_number(tmp_path):
@@ -134,7 +138,8 @@ def test_withheld_columns_are_scored_beside_the_rest(tmp_path):
     found = content(score(tmp_path, table, "both"))
     alone = content(score(tmp_path, given, "alone"))
     less = found.pop(WITHHELD)
-    assert list(less) == [*METRICS, "validation", "calibration", "operating_points", "ensemble"]
-    for name in ("accuracy", "calibration", "operating_points", "ensemble"):
+    own = (*CHOSEN, "ensemble")
+    assert list(less) == [*METRICS, "validation", *own]
+    for name in ("accuracy", *own):
         assert less[name] != alone[name], name
     assert found == alone

@@ -36,7 +36,7 @@ def written(path: Path, codes: tuple[str, ...]) -> Path:
 
 def scored(folder: Path, codes: tuple[str, ...], questions: dict[str, tuple[str, ...]]) -> Any:
     path = written(folder / "one.parquet", codes)
-    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=questions)
+    score_experiment(folder, predictions=path, resamples=100, seed=0, questions=questions, costs={})
     return json.loads((folder / "details.json").read_text())
 
 

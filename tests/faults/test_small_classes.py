@@ -122,7 +122,12 @@ def scored(folder: Path, table: pd.DataFrame) -> dict[str, Any]:
     """The metrics of predictions, which must be JSON."""
     write_predictions(folder / "p.parquet", table)
     score_experiment(
-        folder, predictions=folder / "p.parquet", resamples=100, seed=0, questions=QUESTIONS
+        folder,
+        predictions=folder / "p.parquet",
+        resamples=100,
+        seed=0,
+        questions=QUESTIONS,
+        costs={},
     )
 
     def refuse(constant: str) -> None:

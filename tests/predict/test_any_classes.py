@@ -67,7 +67,11 @@ def test_ask_and_score(name: str, here: Path, capsys: pytest.CaptureFixture[str]
     hand_on(classes)
     Path("metrics/details").mkdir(parents=True)
     points = {"second": {"thresholds": [0.4]}}
-    content = {"runs": 2, "ensemble": {"operating_points": points}}
+    rule = {"weights": [[1e-9, *[1] * (len(classes) - 1)]]}
+    content = {
+        "runs": 2,
+        "ensemble": {"operating_points": points, "decisions": {"balanced": rule}},
+    }
     Path(f"metrics/details/{name}.json").write_text(json.dumps(content))
     arguments: dict[str, Any] = {"experiment": name, "format": predict.Format.csv}
     predict.main(["images"], explain=Path("maps"), **arguments)
@@ -76,10 +80,18 @@ def test_ask_and_score(name: str, here: Path, capsys: pytest.CaptureFixture[str]
     assert [red["suspected_second"], green["suspected_second"]] == ["false", "true"]
     assert sum(float(red[code]) for code in classes) == pytest.approx(1, abs=1e-5)
     assert Path("maps/mel.png").exists()
+    predict.main(["images"], decision=predict.Decision.balanced, **arguments)
+    by_rule, _ = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert by_rule["class"] == second
+    assert by_rule[first] == red[first], "probabilities are as predicted"
+    with pytest.raises(SystemExit):
+        predict.main(["images"], decision=predict.Decision.costs, **arguments)
+    assert "no rule `costs` for decisions, but likeliest, balanced" in capsys.readouterr().err
 
     Path("truth.csv").write_text(f"image,dx\nmel,{first}\nnv,{second}\n")
     found = scoring.score(name, Path("images"), Path("truth.csv"), None, 100, 0)
     assert found["averaged"]["accuracy"]["mean"] == 1
+    assert found["decisions"]["balanced"]["accuracy"]["mean"] == 0.5
     assert list(found["averaged"]["classes"]) == list(classes)
     assert found["questions"]["second"]["sensitivity"]["mean"] == 1
 

@@ -55,7 +55,9 @@ def test_verdicts_and_calibration_are_those_that_metrics_hold(tmp_path: Path) ->
     validation, test = made(0), made(1)
     path = tmp_path / "predictions.parquet"
     write_predictions(path, stored(validation, test))
-    score_experiment(tmp_path, predictions=path, questions=QUESTIONS, resamples=100, seed=0)
+    score_experiment(
+        tmp_path, predictions=path, questions=QUESTIONS, resamples=100, seed=0, costs={}
+    )
     metrics = json.loads((tmp_path / "details.json").read_text())
     found = operation("x", metrics, [0, 1], clinical=True)
     means = [mean_of_runs(of_image) for of_image in test.probabilities.swapaxes(0, 1)]
@@ -152,3 +154,22 @@ def test_best_where_the_validation_fold_lacks_a_class(tmp_path: Path) -> None:
         (tmp_path / f"metrics/details/{name}.json").write_text(json.dumps(content))
         model(tmp_path / "models" / name, 0)
     assert best(tmp_path, ["first", "second"], clinical=False) == "second"
+
+
+def test_rule_names_another_class_than_the_likeliest() -> None:
+    weights = {"balanced": [1, 1, 1, 1, 4, 1, 1]}
+    plain = OF_HAM10000(rules=weights)
+    assert CLASSES[int(plain.decided(MEAN).argmax())] == "nv"
+    by_rule = OF_HAM10000(rules=weights, rule="balanced")
+    assert CLASSES[int(by_rule.decided(MEAN).argmax())] == "mel"
+
+
+def test_rule_is_that_of_the_models_that_are_asked() -> None:
+    rules = {"balanced": {"weights": [[1] * 7, [2] * 7, [3] * 7]}}
+    of_mean = {"decisions": {"balanced": {"weights": [[4] * 7]}}}
+    metrics: dict[str, Any] = {**METRICS, "decisions": rules, "ensemble": of_mean}
+    all_of_them = operation("x", metrics, [0, 1, 2], clinical=True, rule="balanced")
+    assert all_of_them.rules["balanced"] == [4] * 7
+    assert operation("x", metrics, [1], clinical=True).rules["balanced"] == [2] * 7
+    with pytest.raises(UserError, match="no rule `costs` for decisions, but likeliest, balanced: "):
+        operation("x", metrics, [1], clinical=True, rule="costs")
