@@ -106,7 +106,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def named(path: Path) -> Iterator[Path]:
-    """As `whole`, for a path that somebody names as output.
+    """As `atomic`, for a path that somebody names as output.
 
     A link is followed. What is no regular file, such as a pipe, and this process's own standard
     output and error, are written to, not replaced.

@@ -23,6 +23,7 @@ from dvc.utils.serialize import load_yaml, modify_yaml
 
 from flows.engine.inputs import TEMPORARY, lock_of_dvc
 from tasks.errors import UserError
+from tasks.files import atomic
 
 ALONE = Path(".prefect/pipeline.lock")
 
@@ -113,9 +114,6 @@ def sort_lock(lock: Path, order: Iterable[str]) -> None:
     wanted = sorted(found, key=lambda address: place.get(address, len(place)))
     if wanted == found:
         return
-    # Not at the top: it imports Prefect, which takes longer than DVC to see that all is well.
-    from tasks.files import atomic
-
     with atomic(lock) as beside:
         shutil.copyfile(lock, beside)
         with modify_yaml(str(beside)) as content:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from dvc.dependency import Dependency
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
@@ -30,6 +29,7 @@ from prefect.states import Cancelling, Completed, Crashed, State
 
 from flows.engine.dag import hold_repo, open_repo
 from flows.engine.dead_runs import signed
+from flows.engine.inputs import overlap
 from flows.engine.lock import LOCK
 from flows.engine.logged import StageError, reproduce_logged, set_surroundings
 from flows.engine.server import logged_in, refuse_nameless
@@ -147,13 +147,9 @@ def results(repo: Repo) -> list[str]:
 
 def needed(repo: Repo, of: Stage) -> list[Output]:
     """The products of earlier stages that a stage depends on."""
-    return [out for out in repo.index.outs if any(overlap(out, dep) for dep in of.deps)]
-
-
-def overlap(out: Output, dep: Dependency) -> bool:
-    """Whether one is the other, or lies in it."""
-    one, other = Path(out.fs_path), Path(dep.fs_path)
-    return one.is_relative_to(other) or other.is_relative_to(one)
+    return [
+        out for out in repo.index.outs if any(overlap(out.fs_path, dep.fs_path) for dep in of.deps)
+    ]
 
 
 def push(repo: Repo, outs: Iterable[Output]) -> None:

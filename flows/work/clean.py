@@ -19,16 +19,8 @@ def clean(days: int, *, apply: bool) -> None:
         found.remove()
     since = (date.today() - timedelta(days=days)).isoformat()
     print(f".dvc/cache, but for the working tree and the commits since {since}:", flush=True)
-    command = [
-        "dvc",
-        "gc",
-        "--workspace",
-        "--date",
-        since,
-        "--force",
-        *([] if apply else ["--dry"]),
-    ]
-    if subprocess.run([sys.executable, "-m", *command]).returncode:
+    command = [sys.executable, "-m", "dvc", "gc", "--workspace", "--force", "--date", since]
+    if subprocess.run([*command, *([] if apply else ["--dry"])]).returncode:
         raise UserError("DVC's cache stays as it is: see above")
     if not apply:
         print("Nothing was removed: --apply does it")

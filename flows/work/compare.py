@@ -5,7 +5,6 @@ whether a difference is more than chance, of the test fold's lesions and of the 
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -102,12 +101,6 @@ def gate(changes: Changes) -> None:
             f"{', '.join(untested)}: with fewer than {MIN_RUNS} runs on both sides nothing says "
             f"whether it is worse; set `runs: {MIN_RUNS}` or more"
         )
-
-
-class Format(StrEnum):
-    table = "table"
-    markdown = "markdown"
-    json = "json"
 
 
 def shown(changes: Changes, format: str) -> None:

@@ -6,7 +6,6 @@ No stage of the DAG: the images are not part of the project. Nothing here is for
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -30,13 +29,6 @@ from tasks.trained.locate import PLACES, REMEDY, best, models_of
 from tasks.trained.saved import coding_of
 
 FEW = 8  # images without a progress bar
-
-
-class Format(StrEnum):
-    table = "table"
-    csv = "csv"
-    json = "json"
-    isic = "isic"
 
 
 def choose(clinical: bool) -> str:

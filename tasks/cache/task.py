@@ -37,13 +37,18 @@ PAUSE = 10  # seconds before each
 spare_loopback()  # in a Dask worker too, which imports none of `flows`
 
 
+def record_of(key: str) -> Path:
+    """Return where Prefect writes down the products of finished work."""
+    return get_current_settings().results.local_storage_path / key
+
+
 def forget_foreign(key: str) -> None:
     """Remove the record of finished work under `key`, unless it is one that `CachedTask` writes.
 
     Prefect reads a record by what the record itself asks for, which may be a pickle; and a record
     that a kill or a full disk left half written stops it. The work is then done anew.
     """
-    record = get_current_settings().results.local_storage_path / key
+    record = record_of(key)
     try:
         content = json.loads(record.read_text())
         ours = content["metadata"]["serializer"] == JSONSerializer().model_dump(mode="json")
@@ -58,7 +63,7 @@ def forget_foreign(key: str) -> None:
 
 def touch(key: str) -> None:
     """Let the record of finished work say that it was used: see tasks.cache.unused."""
-    record = get_current_settings().results.local_storage_path / key
+    record = record_of(key)
     if record.exists():  # Prefect may not have been able to write it
         record.touch()
 

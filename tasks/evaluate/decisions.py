@@ -52,13 +52,10 @@ def decisions(
     and the `estimate` of each of DECIDED on test, mean over runs. BALANCED has the `powers`, too,
     that `balanced` chose on validation. Intervals take weights as given.
     """
-    powers = [balanced(validation.part(inside), run) for run, inside in validation.models()]
-    shares = [share_of(validation.part(inside)) for _, inside in validation.models()]
+    chosen = [balanced(validation.part(inside), run) for run, inside in validation.models()]
+    powers, of_models = zip(*chosen, strict=True)
     of_rules: dict[str, dict[str, Any]] = {
-        BALANCED: {
-            "powers": powers,
-            "weights": [corrected(s, power) for s, power in zip(shares, powers, strict=True)],
-        }
+        BALANCED: {"powers": list(powers), "weights": list(of_models)}
     }
     if costs:
         of_costs = [float(costs.get(code, 1)) for code in test.codes]
@@ -99,19 +96,19 @@ def corrected(shares: NDArray[np.float64], power: float) -> list[float]:
     return [float(f"{weight:.6g}") for weight in found]
 
 
-def balanced(validation: Predictions, run: int) -> float:
-    """Return the one of POWERS with the highest balanced accuracy of a run; the lowest of several.
+def balanced(validation: Predictions, run: int) -> tuple[float, list[float]]:
+    """Return the one of POWERS with the highest balanced accuracy of a run, and its weights.
 
-    Of the classes that are there: a small fold may lack one.
+    The lowest of several. Of the classes that are there: a small fold may lack one.
     """
     shares, plain = share_of(validation), np.ones((1, len(validation.truth)))
     there = tuple(number for number in validation.classes if shares[number] > 0)
     those = replace(validation, classes=there)
     probabilities = validation.probabilities[run]
+    of_powers = [corrected(shares, power) for power in POWERS]
     reached = [
-        by_decision(those, weighted(probabilities, corrected(shares, power)), plain)[
-            "balanced_accuracy"
-        ][0]
-        for power in POWERS
+        by_decision(those, weighted(probabilities, of_power), plain)["balanced_accuracy"][0]
+        for of_power in of_powers
     ]
-    return float(POWERS[int(np.argmax(np.round(reached, 9)))])
+    best = int(np.argmax(np.round(reached, 9)))
+    return float(POWERS[best]), of_powers[best]

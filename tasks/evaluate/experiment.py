@@ -72,41 +72,30 @@ def score_experiment(
     """
     # More threads than one do not pay on matrices of this size, and wait for each other.
     with threadpool_limits(1):
-        _score(out, predictions, resamples, seed, questions, costs)
-
-
-def _score(
-    out: Path,
-    predictions: Path,
-    resamples: int,
-    seed: int,
-    questions: Mapping[str, Sequence[str]],
-    costs: Mapping[str, float],
-) -> None:
-    read = partial(read_predictions, predictions, questions=questions)
-    test, validation = read(TEST), read(VALIDATION)
-    weights = plain_and_resampled(test.lesions, resamples, seed)
-    content: dict[str, Any] = {
-        **_judged(validation, test, weights, resamples, seed, costs),
-        "runs": len(test.probabilities),
-        **({} if test.parts is None else {"parts": len(np.unique(test.parts))}),
-        **summarise_classes(test, weights),
-        "majority": majority(test, weights),
-        "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
-    }
-    if asked_without(predictions):
-        held, less = read(VALIDATION, WITHHELD), read(TEST, WITHHELD)
-        content[WITHHELD] = _judged(held, less, weights, resamples, seed, costs)
-    write_json(out / "details.json", content)
-    write_json(out / "metrics.json", compared(content))
-    plots = {
-        "confusion": confusion(test),
-        "roc": roc(test),
-        "calibration": reliability(test, content["calibration"]["temperatures"], weights),
-        "decision": decision_curve(test, weights),
-    }
-    for name, table in plots.items():
-        table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+        read = partial(read_predictions, predictions, questions=questions)
+        test, validation = read(TEST), read(VALIDATION)
+        weights = plain_and_resampled(test.lesions, resamples, seed)
+        content: dict[str, Any] = {
+            **_judged(validation, test, weights, resamples, seed, costs),
+            "runs": len(test.probabilities),
+            **({} if test.parts is None else {"parts": len(np.unique(test.parts))}),
+            **summarise_classes(test, weights),
+            "majority": majority(test, weights),
+            "slices": summarise_slices(test, read_metadata(predictions, TEST), weights),
+        }
+        if asked_without(predictions):
+            held, less = read(VALIDATION, WITHHELD), read(TEST, WITHHELD)
+            content[WITHHELD] = _judged(held, less, weights, resamples, seed, costs)
+        write_json(out / "details.json", content)
+        write_json(out / "metrics.json", compared(content))
+        plots = {
+            "confusion": confusion(test),
+            "roc": roc(test),
+            "calibration": reliability(test, content["calibration"]["temperatures"], weights),
+            "decision": decision_curve(test, weights),
+        }
+        for name, table in plots.items():
+            table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -19,13 +19,11 @@ from PIL import Image, UnidentifiedImageError
 
 from tasks.errors import UserError
 from tasks.reading import archives
-from tasks.reading.archives import LARGEST
+from tasks.reading.archives import LARGEST, SIGNATURES
 from tasks.reading.decode import UPRIGHT, flat, orientation, upright
 from tasks.reading.faults import decoded, printable
 from tasks.reading.names import SUFFIXES
 
-# No others: some of Pillow's readers run other programs.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 KINDS = "JPEG, PNG, TIFF, BMP, WebP or GIF"
 NAMED = 8  # files that are passed over
 
@@ -217,7 +215,7 @@ def opened(source: Source) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow raises only above twice the size that it warns of.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(content(source), formats=FORMATS) as image:
+            with Image.open(content(source), formats=SIGNATURES) as image:
                 yield image
     except Exception as error:  # Pillow's readers raise whatever damaged data lead them to
         raise ImageError(reason(error)) from error

@@ -42,7 +42,7 @@ def test_power_is_the_best_on_validation_by_balanced_accuracy() -> None:
             )
             for power in POWERS
         ]
-        assert balanced(validation, run) == POWERS[int(np.argmax(reached))]
+        assert balanced(validation, run)[0] == POWERS[int(np.argmax(reached))]
 
 
 def test_rules_are_scored_by_the_class_that_they_name() -> None:
@@ -50,7 +50,7 @@ def test_rules_are_scored_by_the_class_that_they_name() -> None:
     weights = plain_and_resampled(test.lesions, 50, seed=0)
     found = decisions(validation, test, weights, {"mel": 4.0})
     assert set(found) == {BALANCED, COSTS}
-    assert found[BALANCED]["powers"] == [balanced(validation, run) for run in range(2)]
+    assert found[BALANCED]["powers"] == [balanced(validation, run)[0] for run in range(2)]
     of_costs = [4.0 if code == "mel" else 1.0 for code in test.codes]
     assert found[COSTS]["weights"] == [of_costs] * 2
     for rule in found.values():
